@@ -381,6 +381,6 @@ def missing_extra(what: str, extra: str, *, package: str | None = None) -> Missi
         package: the package itself, where no extra of podium brings it.
     """
     install = f"pip install {package}" if package else f'pip install "podium[{extra}]"'
-    return MissingExtra(f"{what} needs a package that is not installed here. Type: {install}", install=install)
-
-
+    return MissingExtra(
+        f"{what} needs a package that is not installed here. Type: {install}", install=install
+    )

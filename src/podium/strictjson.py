@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 __all__ = ["JsonValue", "canonical", "decode_float", "decode_value", "encode_float", "encode_value", "loads"]
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -26,7 +26,9 @@ def canonical(value: object) -> bytes:
         ValueError: a NaN or infinity that was not encoded, or text with a lone surrogate.
         TypeError: something that is no JSON value.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def loads(data: bytes | str) -> Any:
@@ -95,7 +97,7 @@ def decode_value(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
-        (key, inner), = value.items()
+        ((key, inner),) = value.items()
         if key == "$float":
             return decode_float(inner)
         if key == "$object" and isinstance(inner, dict):

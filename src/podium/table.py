@@ -127,8 +127,10 @@ class Table(Sequence[T_co]):
         if not rows:
             return f"{type(self).__name__}: no rows"
         widths = [max(len(line[at]) for line in [names, *rows]) for at in range(len(names))]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-                 for line in [names, *rows]]
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in [names, *rows]
+        ]
         if len(self) > len(rows):
             lines.append(f"... and {len(self) - len(rows)} more")
         return "\n".join(lines)
