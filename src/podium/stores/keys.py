@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _SYMBOLS = r"A-Za-z0-9_\-+=@,()"
 _PORTABLE = re.compile(rf"(?! |{_DEVICE})[{_SYMBOLS}. ]{{0,119}}[{_SYMBOLS}]")
 # One mark for an encoded name, one more for the content of a file that had to step aside.
 _SEGMENT = re.compile(rf"(?:{_PORTABLE.pattern})(?:~[0-9a-f]{{16}}){{0,2}}")
+
+# Not str.lower: that of the Kelvin sign is an ASCII k, and other programs may not know.
+_LOWER_ASCII = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _LONGEST_SEGMENT = 120
 _LONGEST_PATH = 600
@@ -196,14 +200,9 @@ def _folded(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    slug = re.sub(r"[^a-z0-9_]+", "-", text.lower() if text.isascii() else _ascii_lower(text))
+    slug = re.sub(r"[^a-z0-9_]+", "-", text.translate(_LOWER_ASCII))
     slug = slug.strip("-")[:40].strip("-") or "x"
     return f"{slug}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
-
-
-def _ascii_lower(text: str) -> str:
-    """Only A-Z in lower case: that of the Kelvin sign is an ASCII k, and other programs may not know."""
-    return "".join(each.lower() if each.isascii() else each for each in text)
 
 
 def _fault(segment: str) -> str:

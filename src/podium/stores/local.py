@@ -17,11 +17,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from podium.errors import Invalid, KeyExists, KeyMissing, StoreError, StoreUnavailable
 from podium.stores.contract import Entry, Source
-from podium.stores.keys import Key, is_segment
+from podium.stores.keys import Key
 from podium.stores.wholefile import (
     chunks_of,
     is_temporary,
@@ -71,7 +70,7 @@ class LocalStore:
         return f"LocalStore({self._root!r})"
 
     def get(self, key: Key, start: int = 0) -> bytes:
-        """See `Store.get`. Two system calls more than a bare read: the folders were looked at once before."""
+        """See `Store.get`. As fast as a bare read: the folders were looked at once, and not again."""
         fd, size = self._open(key)
         try:
             return _read(fd, start, size)
@@ -81,7 +80,7 @@ class LocalStore:
             os.close(fd)
 
     def put(self, key: Key, source: Source) -> None:
-        """See `Store.put`. What goes wrong with a local file given as source is raised as it is."""
+        """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
         if isinstance(source, Path):
             with source.open("rb") as file:
                 self._put(key, chunks_of(file.fileno()))
@@ -126,9 +125,8 @@ class LocalStore:
     def _name_if_free(self, temporary: str, target: str, key: Key) -> None:
         try:
             if sys.platform == "win32":
-                os.rename(
-                    temporary, target
-                )  # on Windows, and only there, rename refuses a name that is taken
+                # Here, and only here, rename refuses a name that is taken.
+                os.rename(temporary, target)
             else:
                 os.link(temporary, target)
         except FileExistsError as error:
@@ -151,29 +149,32 @@ class LocalStore:
         waiting = [(prefix, folder)]
         while waiting:
             key, folder = waiting.pop()
-            for name, entry in self._names_in(folder, key).items():
+            for below, entry in self._entries_in(folder, key).items():
                 try:
-                    if entry.is_dir(follow_symlinks=False):
-                        if not _is_link(entry.stat(follow_symlinks=False)):
-                            waiting.append((key / name, entry.path))
-                        continue
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    raise self._unavailable("list", key / name, error) from error
-                if stat.S_ISREG(status.st_mode) and not _is_link(status):
-                    yield Entry(key / name, status.st_size, _stamp(status))
+                    raise self._unavailable("list", below, error) from error
+                if _is_link(status):
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append((below, entry.path))
+                elif stat.S_ISREG(status.st_mode):
+                    yield Entry(below, status.st_size, _stamp(status))
 
-    def _names_in(self, folder: str, key: Key) -> dict[str, os.DirEntry[str]]:
-        # By name: where a value is replaced meanwhile, some file systems show its name twice.
+    def _entries_in(self, folder: str, key: Key) -> dict[Key, os.DirEntry[str]]:
+        # By key: where a value is replaced meanwhile, some file systems show its name twice.
+        found = {}
         try:
             with os.scandir(folder) as entries:
-                return {entry.name: entry for entry in entries if is_segment(entry.name)}
+                for entry in entries:
+                    with contextlib.suppress(Invalid):  # a name no key has: temporary, or not podium's
+                        found[key / entry.name] = entry
         except OSError as error:
-            if error.errno in _ABSENT:
-                return {}
-            raise self._unavailable("list", key, error) from error
+            if error.errno not in _ABSENT:
+                raise self._unavailable("list", key, error) from error
+        return found
 
     def delete(self, key: Key) -> None:
         """See `Store.delete`. Folders stay."""
@@ -444,6 +445,8 @@ def open_file(url: str) -> LocalStore:
     Raises:
         Invalid: the URL names another machine, or no path.
     """
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"} or not parts.path:
         raise Invalid(

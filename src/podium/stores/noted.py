@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from podium.strictjson import loads
 __all__ = ["home_folder", "is_noted", "note", "notes_file"]
 
 _LOCK_PATIENCE_S = 10.0
+# Tests and throw-away folders make stores by the thousand; below this number nothing is ever forgotten, for the
+# disk of a store may only not be mounted.
+_MANY = 1000
 
 
 def home_folder(environ: Mapping[str, str]) -> Path | None:
@@ -67,18 +71,33 @@ def note(root: Path, store_id: str, environ: Mapping[str, str]) -> None:
         OSError: the configuration folder cannot be written.
         ValueError: the file there is not podium's; it is left as it is.
     """
-    from filelock import FileLock
-
     path = notes_file(environ)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock", timeout=_LOCK_PATIENCE_S):
+    with _locked(path):
         document = _read(path)
         entry = _entry(root, store_id)
         if entry in [_essence(each) for each in document["stores"]]:
             return
+        if len(document["stores"]) >= _MANY:
+            document["stores"] = [each for each in document["stores"] if not _is_gone(each)]
         document["stores"].append(entry)
         # Escaped to ASCII: a path that is no UTF-8 holds lone surrogates.
         write_whole(path, (json.dumps(document, indent=1).encode(),), mode=0o600)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = FileLock(f"{path}.lock", timeout=_LOCK_PATIENCE_S)
+    try:
+        lock.acquire()
+    except NotImplementedError as error:  # how filelock says that this file system has no locks
+        raise OSError(f"the file system of {path.parent} has no file locks") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _entry(root: Path, store_id: str) -> dict[str, str]:
@@ -90,6 +109,11 @@ def _essence(entry: object) -> dict[str, object]:
     if not isinstance(entry, dict):
         return {}
     return {"path": entry.get("path"), "store_id": entry.get("store_id")}
+
+
+def _is_gone(entry: object) -> bool:
+    path = _essence(entry).get("path")
+    return isinstance(path, str) and not os.path.lexists(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

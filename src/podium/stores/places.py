@@ -24,6 +24,7 @@ from podium.stores.keys import Key
 from podium.stores.local import LocalStore
 from podium.stores.noted import home_folder, is_noted, note
 from podium.stores.opening import open_store, scheme_of
+from podium.stores.wholefile import is_temporary
 
 __all__ = ["Origin", "Place", "claim", "find_place", "may_run_code", "trust"]
 
@@ -58,9 +59,11 @@ def find_place(
     cwd: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Place:
-    """The store to use when ``named`` is given, or nothing is.
+    """The store to use: the one that is named, or the one this folder belongs to.
 
-    That is the named one, else ``PODIUM_STORE``, else the nearest ``.podium`` upwards, else ``./.podium``. The search goes up from ``cwd`` as far as the home folder and never leaves the disk it began on.
+    Without ``named`` it is what ``PODIUM_STORE`` names, else the nearest ``.podium`` upwards, else ``./.podium``,
+    which need not be there yet. The search goes up from ``cwd`` as far as the home folder and never leaves the
+    disk it began on.
 
     Args:
         named: a URL or path; a relative path counts from ``cwd``.
@@ -75,19 +78,15 @@ def find_place(
     """
     environ = os.environ if environ is None else environ
     named = named if named is not None else environ.get("PODIUM_STORE") or None
+    if isinstance(named, str) and (not named or scheme_of(named)):
+        return Place(named, "named")
     here = Path.cwd() if cwd is None else Path(cwd).resolve()
     if named is not None:
-        return Place(_absolute(named, here), "named")
+        return Place(str(here / os.path.expanduser(named)), "named")
     folder = _nearest(here, environ)
     if folder is None:
         return Place(str(here / _FOLDER), "absent")
     return _examined(folder, environ)
-
-
-def _absolute(named: str | os.PathLike[str], here: Path) -> str:
-    if isinstance(named, str) and (not named or scheme_of(named)):
-        return named
-    return str(here / os.path.expanduser(named))
 
 
 def _nearest(here: Path, environ: Mapping[str, str]) -> Path | None:
@@ -115,7 +114,7 @@ def _examined(folder: Path, environ: Mapping[str, str]) -> Place:
     if _is_noted(real, environ):
         return Place(str(real), "made")
     _refuse_foreign(folder)
-    return Place(str(real), "found" if any(real.iterdir()) else "absent")
+    return Place(str(real), "absent" if _is_empty(real) else "found")
 
 
 def _is_noted(root: Path, environ: Mapping[str, str]) -> bool:
@@ -141,6 +140,10 @@ def may_run_code(place: Place, *, environ: Mapping[str, str] | None = None) -> b
     """Whether models of the store at this place may run code when they are loaded.
 
     Asked anew each time, so that a store made or trusted meanwhile counts, and one replaced meanwhile does not.
+
+    Raises:
+        StoreError: the store was written by a newer podium, or does not answer.
+        Corrupt: the store's ``podium.json`` is damaged.
     """
     if place.origin == "named":
         return True
@@ -171,8 +174,9 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
 
 
 def _is_empty(root: Path) -> bool:
+    """Whether there is nothing in the folder, or no folder; what a racing maker has begun to write does not count."""
     try:
-        return next(root.iterdir(), None) is None
+        return all(is_temporary(name) for name in os.listdir(root))
     except FileNotFoundError:
         return True
     except OSError:

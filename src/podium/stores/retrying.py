@@ -7,7 +7,7 @@ that the random numbers of a training script stay as they are. Knows nothing of 
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +20,10 @@ from podium.stores.keys import Key
 __all__ = ["Retrying"]
 
 T = TypeVar("T")
+
+
+def _draw_from_the_system() -> float:
+    return int.from_bytes(os.urandom(4)) / 2**32
 
 
 class Retrying:
@@ -68,7 +72,7 @@ class Retrying:
         self._give_up_s = give_up_s
         self._sleep = sleep
         self._clock = clock
-        self._draw = draw or random.SystemRandom().random
+        self._draw = draw or _draw_from_the_system
 
     def __repr__(self) -> str:
         return f"Retrying({self._store!r})"

@@ -1,0 +1,37 @@
+"""Ask for rows by what is known of them: one grammar, and one meaning over facts in memory.
+
+Text becomes a frozen tree (`parse_filter`, `parse_gate`, `parse_order`, `parse_field`); `matches` and `sort` hold it
+against rows. Pure: this package never opens a store.
+"""
+
+from __future__ import annotations
+
+from podium.search.evaluate import Subject, Summary, aggregate_of, matches, sort
+from podium.search.expressions import Expr, Field, OrderKey, fields_of, push_not, to_text
+from podium.search.families import EXPERIMENTS, GATE, MODELS, RUNS, VERSIONS, Family
+from podium.search.grammar import is_alias_name, parse_field, parse_filter, parse_gate, parse_order
+
+__all__ = [
+    "EXPERIMENTS",
+    "GATE",
+    "MODELS",
+    "RUNS",
+    "VERSIONS",
+    "Expr",
+    "Family",
+    "Field",
+    "OrderKey",
+    "Subject",
+    "Summary",
+    "aggregate_of",
+    "fields_of",
+    "is_alias_name",
+    "matches",
+    "parse_field",
+    "parse_filter",
+    "parse_gate",
+    "parse_order",
+    "push_not",
+    "sort",
+    "to_text",
+]

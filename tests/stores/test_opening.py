@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from podium.errors import Invalid
+from podium.stores import LocalStore, MemoryStore
+from podium.stores.opening import open_store
+
+
+def test_a_path_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for given in (tmp_path / "store", str(tmp_path / "store"), "store", "./store", Path("store")):
+        store = open_store(given)
+        assert isinstance(store, LocalStore)
+        assert store.root == tmp_path / "store"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    store = open_store("~/store")
+
+    assert isinstance(store, LocalStore)
+    assert store.root == tmp_path / "store"
+
+
+def test_a_url_opens_the_store_of_its_scheme(tmp_path: Path) -> None:
+    in_a_file = open_store(tmp_path.as_uri())
+
+    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(in_a_file, LocalStore)
+    assert in_a_file.root == tmp_path
+
+
+def test_a_path_object_is_never_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store(Path("memory:"))
+
+    assert isinstance(store, LocalStore)
+    assert store.root == tmp_path / "memory:"
+
+
+def test_a_drive_letter_is_no_scheme() -> None:
+    assert isinstance(open_store("C:\\data\\store"), LocalStore)
+
+
+def test_an_unknown_scheme_names_those_there_are_and_keeps_secrets() -> None:
+    with pytest.raises(Invalid, match=r"scheme 'ftp'.*file:, memory:.*\./") as refusal:
+        open_store("ftp://ada:secret@host/store")
+
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket/x", "az://container/x", "S3://bucket"])
+def test_a_bucket_says_that_it_comes_later(url: str) -> None:
+    with pytest.raises(Invalid, match="later version"):
+        open_store(url)
+
+
+def test_an_empty_text_names_no_store() -> None:
+    with pytest.raises(Invalid, match="empty"):
+        open_store("")
