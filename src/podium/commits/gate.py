@@ -274,7 +274,9 @@ def _is_nan(comparison: Comparison, value: object) -> bool:
     if isinstance(value, float) and math.isnan(value):
         return True
     numbers = comparison.compared in (Kind.NUMBER, Kind.TIME) or comparison.op in (Op.GT, Op.GE, Op.LT, Op.LE)
-    return numbers and math.isnan(number_of(value))
+    number = number_of(value) if numbers else 0
+    # math.isnan refuses an int of more than 308 digits.
+    return isinstance(number, float) and math.isnan(number)
 
 
 def _check_null(asked: IsNull, facts: _Facts) -> Check:
@@ -293,7 +295,7 @@ def _shown(value: object) -> float | str | None:
         try:
             return float(value)
         except OverflowError:  # an int param of more than 308 digits
-            return math.copysign(math.inf, value)
+            return math.inf if value > 0 else -math.inf
     return str(value)
 
 

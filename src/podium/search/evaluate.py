@@ -160,7 +160,7 @@ def _linear(value: Number, scale: Number, offset: Number) -> Number:
     try:
         return scale * value + offset
     except OverflowError:  # an int param of more than 308 digits beside a float constant
-        return scale * math.copysign(math.inf, value) + offset
+        return scale * (math.inf if value > 0 else -math.inf) + offset
 
 
 def holds(comparison: Comparison, left: object, right: object) -> bool:

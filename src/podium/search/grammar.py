@@ -499,14 +499,11 @@ class _Parser:
             )
         if sign.word == "*":
             (scale, of, offset), (_, _, factor) = (one, other) if one[1] is not None else (other, one)
-            result = (scale * factor, of, offset * factor)
+            result = (scale * factor, of, offset * factor if offset else offset)  # 0 * inf would be NaN
         else:
             factor = -1 if sign.word == "-" else 1
-            result = (
-                one[0] + factor * other[0],
-                one[1] if one[1] is not None else other[1],
-                one[2] + factor * other[2],
-            )
+            scale, of = one[:2] if one[1] is not None else (factor * other[0], other[1])
+            result = (scale, of, one[2] + factor * other[2])
         return self._folded(result, left, right)
 
     def _folded(self, linear: tuple[Number, Field | None, Number], left: _Part, right: _Part) -> _Part:
@@ -600,8 +597,10 @@ class _Parser:
         self._next()
         self._next()
         inside = self._token
+        if self.tokens[min(self.at + 1, len(self.tokens) - 1)].word == "(":
+            raise self._error(inside, f"a function inside {name}()", "expected a metric, as metrics.loss")
         found = self._field(inside)
-        if found.field.entity != "metrics" or found.field.aggregate:
+        if found.field.entity != "metrics":
             raise self._error(inside, f"{name}() of what is no metric", "expected a metric, as metrics.loss")
         if not self._take(")"):
             raise self._unexpected("expected a closing parenthesis")
