@@ -1,0 +1,103 @@
+"""Run the commit protocol against a store: the shell around the pure protocol.
+
+Here are the clock, the waiting and the randomness that `protocol.py` must not know.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar, assert_never
+
+from podium.commits.protocol import (
+    Answer,
+    Create,
+    Failed,
+    Get,
+    Operation,
+    Pause,
+    Put,
+    Says,
+    Sizes,
+    Steps,
+)
+from podium.errors import KeyExists, KeyMissing, StoreUnavailable
+from podium.stores.contract import Store
+
+__all__ = ["perform", "run"]
+
+Result = TypeVar("Result")
+
+_FIRST_WAIT_S = 0.002
+_LONGEST_WAIT_S = 0.5
+_jitter = random.SystemRandom()  # not `random`: training scripts seed it, and their numbers are theirs
+
+
+def run(
+    steps: Steps[Result],
+    store: Store,
+    *,
+    patience_s: float = 30.0,
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Result:
+    """Run a protocol to its end.
+
+    Args:
+        steps: the protocol.
+        store: what it runs against.
+        patience_s: how long it may wait, all waiting together; an operation under way is not cut off.
+        sleep: for tests.
+        clock: for tests.
+
+    Returns:
+        What the protocol returns; what it raises goes through.
+    """
+    deadline = clock() + patience_s
+    pauses = 0
+    try:
+        operation = next(steps)
+        while True:
+            if isinstance(operation, Pause):
+                answer: Answer = Says.EXPIRED
+                if clock() < deadline:
+                    wait = min(_FIRST_WAIT_S * 2**pauses, _LONGEST_WAIT_S)
+                    sleep(wait * (0.5 + _jitter.random() / 2))
+                    pauses, answer = pauses + 1, Says.DONE
+            else:
+                answer = perform(store, operation)
+            operation = steps.send(answer)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+
+
+def perform(store: Store, operation: Operation) -> Answer:
+    """One operation, as the protocol's vocabulary has it.
+
+    Raises:
+        StoreError: the store can never do this (no hard links, no conditional put), and says why.
+    """
+    try:
+        match operation:
+            case Get(key):
+                return store.get(key)
+            case Create(key, data):
+                store.create(key, data)
+            case Put(key, source):
+                store.put(key, source)
+            case Sizes(folder):
+                start = len(folder.segments)
+                return {"/".join(entry.key.segments[start:]): entry.size for entry in store.list(folder)}
+            case Pause():
+                return Says.EXPIRED
+            case _:
+                assert_never(operation)
+    except KeyMissing:
+        return Says.ABSENT
+    except KeyExists:
+        return Says.EXISTS
+    except StoreUnavailable as error:
+        return Failed(error)
+    return Says.DONE

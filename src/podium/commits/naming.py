@@ -1,0 +1,198 @@
+"""Names of models and aliases, and the ways to name a version. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from podium.commits.facts import ModelVersion
+from podium.commits.fold import ModelState, VersionState
+from podium.commits.source import VersionLike
+from podium.errors import AliasNotFound, Invalid, ModelNotFound, VersionNotFound, near_names
+
+__all__ = ["ModelUri", "check_alias", "check_model_name", "find_version", "parse_model_uri", "require_model"]
+
+_ALIAS = re.compile(r"[\w-]{1,255}")
+_NO_ALIAS = re.compile(r"latest|v?[0-9]+", re.IGNORECASE)
+_BAD_IN_NAME = re.compile(r"[/:@\x00-\x1f\x7f]")
+_LONGEST_NAME = 200
+_SCHEME = "models:/"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUri:
+    """A parsed ``models:/`` URI; exactly one of the last three is set, or none for ``/latest``.
+
+    Attributes:
+        name: the model.
+        version: of ``models:/name/3``.
+        alias: of ``models:/name@alias``.
+        sha256: of ``models:/name@sha256:...``; at least 8 hex digits.
+    """
+
+    name: str
+    version: int | None = None
+    alias: str | None = None
+    sha256: str | None = None
+
+    @property
+    def can_move(self) -> bool:
+        """Whether it may mean another version tomorrow."""
+        return self.version is None and self.sha256 is None
+
+    @property
+    def selector(self) -> str:
+        """What `find_version` takes."""
+        if self.version is not None:
+            return str(self.version)
+        if self.sha256 is not None:
+            return f"sha256:{self.sha256}"
+        return "latest" if self.alias is None else f"@{self.alias}"
+
+
+def check_model_name(name: object) -> str:
+    """The name, if a model may be called that.
+
+    Raises:
+        Invalid: it is not.
+    """
+    if not isinstance(name, str) or not name.strip() or name != name.strip():
+        raise Invalid(f"{name!r} is no name for a model: give a text without spaces at its ends.")
+    if _BAD_IN_NAME.search(name) or len(name) > _LONGEST_NAME:
+        raise Invalid(
+            f"{name[:60]!r} is no name for a model: it has at most {_LONGEST_NAME} characters and holds no / : @ "
+            "and no control characters, since models:/<name>@<alias> must be readable."
+        )
+    return name
+
+
+def check_alias(alias: object) -> str:
+    """The alias without a leading "@", if a version may be called that.
+
+    Raises:
+        Invalid: it is not.
+    """
+    text = alias.removeprefix("@") if isinstance(alias, str) else ""
+    if not _ALIAS.fullmatch(text) or _NO_ALIAS.fullmatch(text):
+        raise Invalid(
+            f"{alias!r} is no alias: it has 1 to 255 letters, digits, _ and -, and is not 'latest', a number, or v and "
+            "a number, which name versions."
+        )
+    return text
+
+
+def parse_model_uri(uri: str) -> ModelUri:
+    """Read a ``models:/`` URI.
+
+    Raises:
+        Invalid: it is none.
+    """
+    rest = uri.removeprefix(_SCHEME)
+    if rest == uri:
+        raise _no_uri(uri)
+    name, slash, last = rest.rpartition("/")
+    if slash and last == "latest":
+        return ModelUri(check_model_name(name))
+    if slash and last.isascii() and last.isdigit():
+        return ModelUri(check_model_name(name), version=int(last))
+    name, at, last = rest.partition("@")
+    if not at:
+        raise _no_uri(uri)
+    if last.startswith("sha256:"):
+        digest = last.removeprefix("sha256:").lower()
+        if not re.fullmatch(r"[0-9a-f]{8,64}", digest):
+            raise Invalid(f"{uri!r}: after sha256: come 8 to 64 hex digits.")
+        return ModelUri(check_model_name(name), sha256=digest)
+    return ModelUri(check_model_name(name), alias=check_alias(last))
+
+
+def _no_uri(uri: str) -> Invalid:
+    return Invalid(
+        f"{uri!r} names no version of a model. Write models:/<name>@<alias>, models:/<name>/<number>, "
+        "models:/<name>/latest or models:/<name>@sha256:<digest>."
+    )
+
+
+def require_model(state: ModelState, name: str, known: tuple[str, ...] = ()) -> None:
+    """Raise `ModelNotFound` where there is no such model."""
+    if not state.exists:
+        raise ModelNotFound(
+            f"no model is registered as {name!r}."
+            if not state.deleted
+            else f"the model {name!r} was deleted.",
+            name=name,
+            near=near_names(name, known),
+        )
+
+
+def find_version(state: ModelState, name: str, version: VersionLike) -> VersionState:
+    """The version that is meant; it may be quarantined.
+
+    Args:
+        state: of the model.
+        name: of the model.
+        version: as API users write it.
+
+    Raises:
+        VersionNotFound: there is none, or it was deleted.
+        AliasNotFound: there is no such alias.
+        Invalid: it names a version of another model, or nothing.
+    """
+    if isinstance(version, ModelVersion):
+        if version.name != name:
+            raise Invalid(f"{version} is a version of {version.name!r}, not of {name!r}.")
+        return _by_number(state, name, version.version)
+    if isinstance(version, bool) or not isinstance(version, int | str):
+        raise Invalid(f"{version!r} names no version: give a number, an alias, 'latest' or a ModelVersion.")
+    if isinstance(version, int):
+        return _by_number(state, name, version)
+    if version.startswith(_SCHEME):
+        uri = parse_model_uri(version)
+        if uri.name != name:
+            raise Invalid(f"{version!r} is a version of {uri.name!r}, not of {name!r}.")
+        version = uri.selector
+    if version.isascii() and version.isdigit():
+        return _by_number(state, name, int(version))
+    if version == "latest":
+        return _latest(state, name)
+    if version.startswith("sha256:"):
+        return _by_digest(state, name, version.removeprefix("sha256:"))
+    return _by_alias(state, name, check_alias(version))
+
+
+def _by_number(state: ModelState, name: str, number: int) -> VersionState:
+    found = state.versions.get(number)
+    if found is None:
+        there = f"it has versions 1 to {len(state.versions)}" if state.versions else "it has no version"
+        raise VersionNotFound(f"model {name!r} has no version {number}: {there}.", name=str(number))
+    if found.deleted:
+        raise VersionNotFound(f"version {number} of model {name!r} was deleted.", name=str(number))
+    return found
+
+
+def _latest(state: ModelState, name: str) -> VersionState:
+    if not state.latest:
+        raise VersionNotFound(
+            f"model {name!r} has no version that is neither deleted nor quarantined.", name="latest"
+        )
+    return state.versions[state.latest]
+
+
+def _by_digest(state: ModelState, name: str, digest: str) -> VersionState:
+    held = [each for each in state.versions.values() if each.sha256.startswith(digest) and not each.deleted]
+    if len({each.sha256 for each in held}) > 1:
+        raise Invalid(f"sha256:{digest} means several versions of {name!r}; give more digits.")
+    if not held:
+        raise VersionNotFound(
+            f"no version of model {name!r} has the SHA-256 {digest}.", name=f"sha256:{digest}"
+        )
+    return max(held, key=lambda each: (each.usable, each.version))
+
+
+def _by_alias(state: ModelState, name: str, alias: str) -> VersionState:
+    number = state.aliases.get(alias)
+    if number is None:
+        raise AliasNotFound(
+            f"model {name!r} has no alias {alias!r}.", name=alias, near=near_names(alias, state.aliases)
+        )
+    return state.versions[number]

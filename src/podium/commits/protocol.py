@@ -1,0 +1,521 @@
+"""The commit protocol, as generators of store operations.
+
+A commit is a numbered file created only if absent, and the number says what it follows. Everything here yields what it
+wants of a store and is sent what the store said, so that the same code runs in production (`driver.py`) and, one
+operation at a time, under a model checker that kills it, loses its answers and shows it stale values. No store, no
+clock, no randomness: ids and times are arguments, waiting is an operation.
+
+Why each rule is there:
+- Commits are read forward by number and never listed: listings and copies of a live folder show n+1 without n.
+- "Exists" may be the echo of one's own attempt: what lies there is read until it is seen, and its commit id tells.
+- After no answer the same bytes are sent to the same number again: whichever copy arrives, it is one commit.
+- "Not there" may be late: it is believed for what the caller knows, never for what `create` will find.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+
+from podium.commits.fold import ModelState, fold
+from podium.commits.vocabulary import Body, CommitRecord, decode_commit, encode_commit
+from podium.errors import (
+    CommitUnknown,
+    Corrupt,
+    ForkedHistory,
+    HistoryReplaced,
+    PodiumError,
+    StoreUnavailable,
+)
+from podium.stores.keys import Key
+
+__all__ = [
+    "Answer",
+    "Create",
+    "Decide",
+    "Draft",
+    "Failed",
+    "Get",
+    "History",
+    "Nothing",
+    "ObjectFiles",
+    "ObjectSwept",
+    "Operation",
+    "Outcome",
+    "Pause",
+    "Put",
+    "Says",
+    "Sizes",
+    "Stamp",
+    "Steps",
+    "catch_up",
+    "commit",
+    "commit_key",
+    "confirm",
+    "is_own",
+    "manifest_key",
+    "object_folder",
+    "object_name",
+    "publish",
+    "publish_and_commit",
+    "read_forward",
+]
+
+
+# A commit this process saw can be late again only where a cache forgets; a few looks tell that from one that is gone.
+_LOOKS_FOR_WHAT_WAS_SEEN = 6
+
+
+# --- what is asked of a store, and what it may say ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """The value of a key: bytes, ``Says.ABSENT`` or `Failed`."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create a value: ``Says.DONE``, ``Says.EXISTS`` or `Failed`, after which the outcome is unknown."""
+
+    key: Key
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set a value, bytes or a local file: ``Says.DONE`` or `Failed`."""
+
+    key: Key
+    source: bytes | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of all values in a folder, by path below it: a mapping, or `Failed`. May be late."""
+
+    folder: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait a little: ``Says.DONE``, or ``Says.EXPIRED`` when the call has no time left."""
+
+
+class Says(Enum):
+    """What a store says beside values."""
+
+    ABSENT = "absent"
+    EXISTS = "exists"
+    DONE = "done"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The store gave no answer, or refused; it may pass."""
+
+    error: StoreUnavailable
+
+
+Operation: TypeAlias = Get | Create | Put | Sizes | Pause
+Answer: TypeAlias = "bytes | Mapping[str, int] | Says | Failed"
+Result = TypeVar("Result")
+Decided_co = TypeVar("Decided_co", bound=Body, covariant=True)
+Steps: TypeAlias = Generator[Operation, Answer, Result]
+
+
+# --- a history as a process knows it ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The commits of one model that a process has seen, and what they fold to.
+
+    Attributes:
+        folder: the model's folder in the store.
+        name: the model's true name, which every commit must carry.
+        state: the fold.
+        records: every commit from the first; empty beside a state continued from ``index.json``.
+        last: the bytes of the last commit, b"" before the first.
+    """
+
+    folder: Key
+    name: str
+    state: ModelState = field(default_factory=ModelState)
+    records: tuple[CommitRecord, ...] = ()
+    last: bytes = b""
+
+    def key_of(self, revision: int) -> Key:
+        """Where a commit lies."""
+        return commit_key(self.folder, revision)
+
+    def followed_by(self, data: bytes) -> History:
+        """This history and one commit more.
+
+        Raises:
+            Corrupt: the bytes are no commit, or cannot follow.
+            ForkedHistory: the commit follows another history.
+        """
+        revision = self.state.revision + 1
+        key = str(self.key_of(revision))
+        record = decode_commit(data, key=key)
+        self._check_follows(record, revision, key)
+        head = hashlib.sha256(data).hexdigest()
+        records = (*self.records, record) if self.state.whole else ()
+        return replace(self, state=fold(self.state, [(record, head)]), records=records, last=data)
+
+    def _check_follows(self, record: CommitRecord, revision: int, key: str) -> None:
+        if record.model != self.name:
+            raise Corrupt(
+                f"{key} belongs to model {record.model!r}, not to {self.name!r}.",
+                key=key,
+                expected=self.name,
+                found=record.model,
+            )
+        expected = self.state.head or None
+        same = self.state.revision == 0 or record.history_id == self.state.history_id
+        if record.revision != revision or record.previous != expected or not same:
+            raise ForkedHistory(
+                f"commit {revision} of model {self.name!r} does not follow commit {revision - 1}: two histories were "
+                "copied into one folder. Nothing is written to it; restore the folder from one of the two stores.",
+                key=key,
+                commit=revision,
+                expected=str(expected),
+                found=str(record.previous),
+            )
+
+
+def commit_key(folder: Key, revision: int) -> Key:
+    """Where commit ``revision`` of the model in ``folder`` lies."""
+    return folder / "commits" / f"{revision:020}.json"
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def _get(key: Key) -> Steps[bytes | None]:
+    """The value of a key, None where the store says there is none; asked again while it does not answer.
+
+    Raises:
+        StoreUnavailable: it did not answer in time.
+    """
+    while True:
+        answer = yield Get(key)
+        if isinstance(answer, bytes):
+            return answer
+        if isinstance(answer, Failed):
+            if (yield Pause()) is Says.EXPIRED:
+                raise answer.error
+            continue
+        return None
+
+
+def read_forward(history: History) -> Steps[History]:
+    """All that follows, commit by commit, until a number is not there."""
+    while True:
+        data = yield from _get(history.key_of(history.state.revision + 1))
+        if data is None:
+            return history
+        history = history.followed_by(data)
+
+
+def catch_up(history: History) -> Steps[History]:
+    """What the history is now, from what this process saw before.
+
+    Raises:
+        HistoryReplaced: the commits this process saw are not those that are there now.
+    """
+    if history.state.revision:
+        yield from confirm(history)
+    return (yield from read_forward(history))
+
+
+def confirm(history: History) -> Steps[None]:
+    """Whether the last commit this process saw is still what lies there.
+
+    Raises:
+        HistoryReplaced: it is another, or the history is shorter now than it was.
+    """
+    key = history.key_of(history.state.revision)
+    for _ in range(_LOOKS_FOR_WHAT_WAS_SEEN):
+        data = yield from _get(key)
+        if data == history.last:
+            return
+        if data is not None:
+            raise _replaced(history, key, "another commit")
+        if (yield Pause()) is Says.EXPIRED:
+            break
+    raise _replaced(history, key, "nothing")
+
+
+def _replaced(history: History, key: Key, found: str) -> HistoryReplaced:
+    return HistoryReplaced(
+        f"the history of model {history.name!r} was replaced: commit {history.state.revision} is not the one this "
+        "process saw before (a store was restored, or another copied over it). Nothing is written. If that was "
+        "meant, start the process again.",
+        key=str(key),
+        model=history.name,
+        expected=history.state.head,
+        found=found,
+    )
+
+
+# --- deciding and committing ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[Decided_co]):
+    """A decision that is to become a commit.
+
+    Attributes:
+        body: what was decided.
+        forced: whether a gate was overruled.
+        refusal: the error to raise once the refusal is recorded; None if this is no refusal.
+    """
+
+    body: Decided_co
+    forced: bool = False
+    refusal: PodiumError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A decision that there is nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who commits, when and why.
+
+    Attributes:
+        commit_id: random, one a call.
+        new_history_id: random, used if this turns out to be the first commit.
+        time_ms: now.
+        user: who.
+        host: where.
+        why: the reason given.
+    """
+
+    commit_id: str
+    new_history_id: str
+    time_ms: int
+    user: str
+    host: str
+    why: str = ""
+
+
+Decide: TypeAlias = Callable[[ModelState, ModelState], Draft[Body] | Nothing]
+"""What to do, from the state now and from the state at this call's first look; pure; raises what it refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended.
+
+    Attributes:
+        history: with everything this process has seen.
+        record: the call's own commit, None if there was nothing to do.
+        draft: the decision it recorded.
+    """
+
+    history: History
+    record: CommitRecord | None
+    draft: Draft[Body] | None
+
+
+def commit(history: History, decide: Decide, stamp: Stamp) -> Steps[Outcome]:
+    """Decide, and make the decision the next commit; decide again where another call's commit came first.
+
+    Raises:
+        CommitUnknown: it was sent, and it could not be learnt in time whether it stands.
+        ForkedHistory: the folder holds a hole or two histories.
+        PodiumError: whatever ``decide`` raises.
+    """
+    history = yield from catch_up(history)
+    first = history.state
+    while True:
+        decision = decide(history.state, first)
+        if isinstance(decision, Nothing):
+            return Outcome(history, None, None)
+        record = _record(decision, history, stamp)
+        yield from _refuse_hole(history)
+        landed = yield from _create(history.key_of(record.revision), encode_commit(record), stamp.commit_id)
+        history = history.followed_by(landed)
+        if is_own(history.records[-1], stamp):
+            return Outcome(history, record, decision)
+        history = yield from read_forward(history)
+
+
+def is_own(record: CommitRecord, stamp: Stamp) -> bool:
+    """Whether a commit that was found is the one this call sent."""
+    return record.commit_id == stamp.commit_id
+
+
+def _record(draft: Draft[Body], history: History, stamp: Stamp) -> CommitRecord:
+    state = history.state
+    return CommitRecord(
+        model=history.name,
+        history_id=state.history_id or stamp.new_history_id,
+        revision=state.revision + 1,
+        previous=state.head or None,
+        commit_id=stamp.commit_id,
+        time_ms=max(stamp.time_ms, state.time_ms),
+        user=stamp.user,
+        host=stamp.host,
+        why=stamp.why,
+        body=draft.body,
+        forced=draft.forced,
+        refused=draft.refusal is not None,
+    )
+
+
+def _refuse_hole(history: History) -> Steps[None]:
+    """A number without its predecessor is a copy with a hole: writing into it would make two histories of one."""
+    revision = history.state.revision
+    while (yield from _get(history.key_of(revision + 2))) is not None:
+        if (yield from _get(history.key_of(revision + 1))) is not None:
+            return  # it came meanwhile: `create` will say so
+        if (yield Pause()) is Says.EXPIRED:
+            raise ForkedHistory(
+                f"commit {revision + 2} of model {history.name!r} is there and commit {revision + 1} is not: the "
+                "folder was copied while it was written, or files were lost. Nothing is written to it; copy it again.",
+                key=str(history.key_of(revision + 1)),
+                commit=revision + 1,
+            )
+
+
+def _create(key: Key, data: bytes, commit_id: str) -> Steps[bytes]:
+    """Create the commit and return the bytes that stand: these, or another call's."""
+    while True:
+        answer = yield Create(key, data)
+        if answer is Says.DONE:
+            return data
+        if answer is Says.EXISTS:
+            return (yield from _read_until_seen(key, commit_id))
+        # No answer. The same bytes again, at the same number: if the first request arrives later it finds them there.
+        if (yield Pause()) is Says.EXPIRED:
+            raise _unknown(key, commit_id)
+
+
+def _read_until_seen(key: Key, commit_id: str) -> Steps[bytes]:
+    while True:
+        answer = yield Get(key)
+        if isinstance(answer, bytes):
+            return answer
+        if (yield Pause()) is Says.EXPIRED:
+            raise _unknown(key, commit_id)
+
+
+def _unknown(key: Key, commit_id: str) -> CommitUnknown:
+    return CommitUnknown(
+        f"{key} was sent and the store gave no answer in time: it may stand or come to stand. Look for commit id "
+        f"{commit_id} in the model's history before you try again.",
+        commit_id=commit_id,
+    )
+
+
+# --- objects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFiles:
+    """The bytes of one model directory, on their way into a store.
+
+    Attributes:
+        name: ``<digest>.<times swept>``.
+        files: path to where it lies locally, or its bytes.
+        sizes: path to bytes.
+        manifest: the manifest's bytes.
+    """
+
+    name: str
+    files: Mapping[str, bytes | Path]
+    sizes: Mapping[str, int]
+    manifest: bytes
+
+
+def object_folder(folder: Key, name: str) -> Key:
+    """Where the files of an object lie."""
+    return folder / "objects" / name
+
+
+def manifest_key(folder: Key, name: str) -> Key:
+    """Where the manifest of an object lies."""
+    return folder / "objects" / f"{name}.json"
+
+
+def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
+    """Put an object: files first, manifest last. What a killed process left half done is done again.
+
+    Raises:
+        StoreUnavailable: the store did not answer in time.
+    """
+    inside = object_folder(folder, files.name)
+    there = yield from _sizes(inside)
+    manifest = yield from _get(manifest_key(folder, files.name))
+    if manifest == files.manifest and there == dict(files.sizes):
+        return
+    for path, source in files.files.items():
+        key = inside
+        for segment in path.split("/"):
+            key = key / segment
+        yield from _put(key, source)
+    yield from _put(manifest_key(folder, files.name), files.manifest)
+
+
+def _put(key: Key, source: bytes | Path) -> Steps[None]:
+    while True:
+        answer = yield Put(key, source)
+        if not isinstance(answer, Failed):
+            return
+        if (yield Pause()) is Says.EXPIRED:
+            raise answer.error
+
+
+def _sizes(folder: Key) -> Steps[Mapping[str, int]]:
+    while True:
+        answer = yield Sizes(folder)
+        if isinstance(answer, Mapping):
+            return answer
+        if isinstance(answer, Failed) and (yield Pause()) is Says.EXPIRED:
+            raise answer.error
+
+
+class ObjectSwept(Exception):
+    """The decision needs an object under a name it was not published under: it was swept meanwhile."""
+
+
+def publish_and_commit(
+    history: History, files_as: Callable[[str], ObjectFiles], digest: str, decide: Decide, stamp: Stamp
+) -> Steps[Outcome]:
+    """Put an object, then commit what names it; again under the next name where a sweep came between.
+
+    Args:
+        history: what this process knows.
+        files_as: the object under a given name.
+        digest: of its manifest, 32 hex digits.
+        decide: raises `ObjectSwept` where the state wants another name than the one published last.
+        stamp: of the commit.
+
+    Raises:
+        As `commit` and `publish`.
+    """
+    while True:
+        history = yield from catch_up(history)
+        yield from publish(history.folder, files_as(object_name(digest, history.state)))
+        try:
+            return (yield from commit(history, decide, stamp))
+        except ObjectSwept:
+            continue
+
+
+def object_name(digest: str, state: ModelState) -> str:
+    """The name an object of these bytes has now: a name that was swept is never used again."""
+    return f"{digest}.{state.swept.get(digest, 0)}"

@@ -1,0 +1,97 @@
+"""A private place for models whose store is not on this machine: fetched once, whole or not at all.
+
+Named by the SHA-256 of the manifest, so what is there is what was asked for, whichever store it came from. This module
+must never know how a file is fetched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from podium.errors import Corrupt, StoreUnavailable
+from podium.ids import new_id
+from podium.models.manifest import Manifest, verify
+
+__all__ = ["ModelCache", "default_cache_folder"]
+
+Fetch = Callable[[str, Path], None]
+_LOCK_TIMEOUT_S = 600.0
+
+
+def default_cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """This user's folder for models that can be fetched again."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("XDG_CACHE_HOME")
+    if named and os.path.isabs(named):
+        return Path(named) / "podium" / "models"
+    if sys.platform == "win32":
+        return (
+            Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+            / "podium"
+            / "Cache"
+            / "models"
+        )
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "podium" / "models"
+    return Path.home() / ".cache" / "podium" / "models"
+
+
+class ModelCache:
+    """Model directories by digest, private to this user."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = default_cache_folder() if root is None else root
+
+    def folder(self, manifest: Manifest, fetch: Fetch, *, uri: str) -> Path:
+        """The directory with exactly the files of ``manifest``, fetched if it is not there.
+
+        Two processes that ask at once fetch it once. A copy that is no longer whole is thrown away and fetched again.
+
+        Args:
+            manifest: what it holds.
+            fetch: writes the file of a path (inside the model) to a local file.
+            uri: the model, for messages.
+
+        Raises:
+            Corrupt: what was fetched is not what the manifest says.
+            StoreUnavailable: another process has been fetching it for ten minutes.
+        """
+        from filelock import FileLock, Timeout
+
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self._root / manifest.sha256
+        try:
+            with FileLock(self._root / f"{manifest.sha256}.lock", timeout=_LOCK_TIMEOUT_S):
+                if not _is_whole(target, manifest, uri):
+                    shutil.rmtree(target, ignore_errors=True)
+                    self._fetch(manifest, fetch, target, uri)
+        except Timeout as error:
+            raise StoreUnavailable(
+                f"another process has been fetching {uri} into {self._root} for ten minutes. Look whether it hangs."
+            ) from error
+        return target
+
+    def _fetch(self, manifest: Manifest, fetch: Fetch, target: Path, uri: str) -> None:
+        aside = self._root / f"{manifest.digest}.{new_id()}.partial"
+        aside.mkdir(mode=0o700)
+        try:
+            for path in manifest.paths():
+                local = aside / path
+                local.parent.mkdir(parents=True, exist_ok=True)
+                fetch(path, local)
+            verify(aside, manifest, uri=uri)
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_whole(folder: Path, manifest: Manifest, uri: str) -> bool:
+    try:
+        verify(folder, manifest, uri=uri)
+    except (Corrupt, OSError):
+        return False
+    return True

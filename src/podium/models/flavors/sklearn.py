@@ -1,0 +1,206 @@
+"""Flavor sklearn: skops where it can, so that loading runs no code, and cloudpickle where it cannot.
+
+The types a skops file may hold are those that skops trusts and the closed table below. The list that a stored MLmodel
+carries (``skops_trusted_types``) is written for MLflow and never read.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from podium.errors import Corrupt, Invalid, missing_extra
+from podium.models.environment import modules_in_pickle, modules_in_skops, python_version
+from podium.models.flavors.contract import Loaded, Saved, Stored
+from podium.models.flavors.unpickling import unpickle
+from podium.models.mlmodel import MLmodel
+
+__all__ = ["HARMLESS_TYPES", "SklearnFlavor"]
+
+_SKOPS_FILE = "model.skops"
+_PICKLE_FILE = "model.pkl"
+_PREDICT_FNS = frozenset(
+    {"predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score"}
+)
+
+HARMLESS_TYPES = frozenset(
+    {
+        "numpy.dtype",
+        "numpy.mean",
+        "numpy.median",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.cluster._bisect_k_means._BisectingTree",
+        "sklearn.cluster._kmeans._kmeans_single_lloyd",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._univariate_selection.chi2",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Matern",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.gaussian_process.kernels.Sum",
+        "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+    }
+)
+"""Types of numpy, scipy and scikit-learn that skops asks about and that call nothing a file chooses (decision 0030)."""
+
+
+class SklearnFlavor:
+    """Estimators, pipelines and searches of scikit-learn, and what follows its interface."""
+
+    name = "sklearn"
+    takes = "an estimator or pipeline of scikit-learn"
+
+    def accepts(self, model: object) -> bool:
+        """An instance whose class descends from one of scikit-learn's."""
+        return not isinstance(model, type) and any(
+            base.__module__.partition(".")[0] == "sklearn" for base in type(model).__mro__
+        )
+
+    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
+        """Write model.skops, or model.pkl where skops would not give the model back."""
+        trusted = _save_skops(model, folder / _SKOPS_FILE)
+        if trusted is not None:
+            return self._saved(model, _SKOPS_FILE, "skops", modules_in_skops(folder / _SKOPS_FILE), trusted)
+        modules = _save_cloudpickle(model, folder / _PICKLE_FILE)
+        return self._saved(model, _PICKLE_FILE, "cloudpickle", modules, [])
+
+    def _saved(
+        self, model: object, file: str, how: str, modules: frozenset[str], trusted: list[str]
+    ) -> Saved:
+        import sklearn
+
+        flavors: dict[str, Mapping[str, object]] = {
+            "sklearn": {
+                "code": None,
+                "pickled_model": file,
+                "serialization_format": how,
+                "sklearn_version": sklearn.__version__,
+                "skops_trusted_types": trusted or None,
+            }
+        }
+        if hasattr(model, "predict"):
+            flavors["python_function"] = {
+                "loader_module": "mlflow.sklearn",
+                "model_path": file,
+                "predict_fn": "predict",
+                "python_version": python_version(),
+            }
+        return Saved(flavors, modules | {"sklearn", "numpy", how})
+
+    def claims(self, mlmodel: MLmodel) -> bool:
+        """MLflow's flavor key, or its loader."""
+        return (
+            "sklearn" in mlmodel.flavors or mlmodel.python_function.get("loader_module") == "mlflow.sklearn"
+        )
+
+    def runs_code(self, stored: Stored) -> str | None:
+        """Everything but skops; and skops where it names types outside the table."""
+        path = _file(stored)
+        if not _is_skops(stored):
+            return f"{path.name} is pickled"
+        unknown = _unknown_types(path)
+        if unknown is None:
+            return "the package skops, which could judge it, is not installed"
+        return f"{path.name} holds the types {', '.join(unknown[:5])}" if unknown else None
+
+    def load(self, stored: Stored) -> Loaded:
+        """Load it by the format the bytes are said to have, and by no other.
+
+        Raises:
+            Corrupt: it is not in that format.
+            MissingExtra: scikit-learn or skops is not installed.
+        """
+        path = _file(stored)
+        native = _load_skops(path, stored.uri) if _is_skops(stored) else unpickle(path, stored.uri)
+        name = stored.mlmodel.python_function.get("predict_fn", "predict")
+        if name not in _PREDICT_FNS:
+            raise Invalid(
+                f"MLmodel of {stored.uri} names predict_fn {name!r}; known are {', '.join(sorted(_PREDICT_FNS))}."
+            )
+        method = getattr(native, name, None)
+        return Loaded(native, None if method is None else functools.partial(_predict, method))
+
+
+def _predict(method: Any, data: Any, params: dict[str, Any]) -> Any:
+    return method(data, **params)
+
+
+def _is_skops(stored: Stored) -> bool:
+    return stored.mlmodel.flavor("sklearn").get("serialization_format") == "skops"
+
+
+def _file(stored: Stored) -> Path:
+    named = stored.mlmodel.flavor("sklearn").get("pickled_model")
+    return stored.file(named or stored.mlmodel.python_function.get("model_path"))
+
+
+def _unknown_types(path: Path) -> list[str] | None:
+    """Types in a skops file that neither skops nor the table knows; None where skops is not installed."""
+    try:
+        import skops.io
+    except ModuleNotFoundError:
+        return None
+    try:
+        found = skops.io.get_untrusted_types(file=path)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Corrupt(f"{path.name} is no skops file: {error}.", key=path.name) from error
+    return sorted(set(found) - HARMLESS_TYPES)
+
+
+def _load_skops(path: Path, uri: str) -> Any:
+    try:
+        import sklearn  # noqa: F401 - first: skops without it fails with an error that hides the cause
+        import skops.io
+    except ModuleNotFoundError as error:
+        raise missing_extra(f"Loading {uri}", "sklearn") from error
+    try:
+        # Whoever asks for it has passed `runs_code`: types outside the table are there only with trust in code.
+        types = skops.io.get_untrusted_types(file=path)
+        return skops.io.load(path, trusted=types)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise Corrupt(f"{path.name} of model {uri} is no skops file: {error}.", key=path.name) from error
+
+
+def _save_skops(model: object, path: Path) -> list[str] | None:
+    """Write the file and load it back; the types it needs trusted, or None (and no file) where skops will not do."""
+    try:
+        import skops.io
+    except ModuleNotFoundError:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            skops.io.dump(model, path)
+            types = sorted(set(skops.io.get_untrusted_types(file=path)))
+            if set(types) <= HARMLESS_TYPES and type(skops.io.load(path, trusted=types)) is type(model):
+                return types
+    except Exception:  # noqa: BLE001, S110 - skops refuses in many ways, and each means the same: pickle it
+        pass
+    path.unlink(missing_ok=True)
+    return None
+
+
+def _save_cloudpickle(model: object, path: Path) -> frozenset[str]:
+    import cloudpickle
+
+    data = cloudpickle.dumps(model, protocol=pickle.DEFAULT_PROTOCOL)
+    path.write_bytes(data)
+    return modules_in_pickle(data)

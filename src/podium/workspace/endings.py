@@ -1,0 +1,188 @@
+"""How runs end that nobody ended: with the script, by an exception, by a signal.
+
+What left the process decides: an uncaught exception or ``sys.exit`` with a code, FAILED; Ctrl-C and SIGTERM,
+KILLED; else FINISHED. Nothing can be heard of SIGKILL and ``os._exit``: such a run is LOST, which its readers see.
+Every hook calls the one it found. Knows no store.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from podium.workspace import open_runs, two_lines
+from podium.workspace.facts import EndStatus
+
+__all__ = ["Ending", "ending_of", "install"]
+
+_LONGEST_TRACEBACK = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        status: FINISHED, FAILED or KILLED.
+        error: one line: the type and text of what ended it.
+        traceback: its lines.
+    """
+
+    status: EndStatus = "FINISHED"
+    error: str | None = None
+    traceback: str | None = None
+
+
+FINISHED = Ending()
+
+
+def ending_of(error: BaseException | None) -> Ending:
+    """What becomes of a run that this leaves.
+
+    A generator that is closed has FINISHED: who took enough from it has broken nothing. A cancelled asyncio task is
+    KILLED: that is how Ctrl-C reaches a run under ``asyncio.run``.
+    """
+    if error is None or isinstance(error, GeneratorExit):
+        return FINISHED
+    if isinstance(error, SystemExit) and not error.code:
+        return FINISHED
+    asyncio = sys.modules.get("asyncio")
+    killed = isinstance(error, KeyboardInterrupt) or (
+        asyncio is not None and isinstance(error, asyncio.CancelledError)
+    )
+    return Ending("KILLED" if killed else "FAILED", _one_line(error), _traceback_text(error))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join("".join(traceback.format_exception_only(error)).split())[:1000]
+
+
+def _traceback_text(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error))
+    return text if len(text) <= _LONGEST_TRACEBACK else "..." + text[-_LONGEST_TRACEBACK:]
+
+
+class _Script:
+    """What is known of how the script ends, until it has."""
+
+    def __init__(self) -> None:
+        self.installed = False
+        self.ending = FINISHED
+        self.worker_pid: int | None = None
+
+
+_script = _Script()
+
+
+def install() -> None:
+    """Listen for the end of the process, from its first run on."""
+    _hook_worker_exit()
+    if _script.installed:
+        return
+    _script.installed = True
+    atexit.register(_end_all)
+    _hook_exceptions()
+    _hook_thread_exceptions()
+    _hook_exit()
+    _hook_sigterm()
+
+
+def _end_all() -> None:
+    _end_runs(_script.ending)
+    two_lines.say_what_became()
+
+
+def _end_runs(ending: Ending) -> None:
+    # Children before their parents.
+    for seat in reversed(open_runs.open_seats()):
+        if not seat.inherited:
+            seat.end(ending)
+
+
+def _hook_worker_exit() -> None:
+    """Processes of multiprocessing leave by ``os._exit``: without exit hooks, but not without finalizers."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is None or process is None or process.parent_process() is None or _script.worker_pid == os.getpid():
+        return
+    _script.worker_pid = os.getpid()
+    util.Finalize(None, _end_worker, exitpriority=100)
+
+
+def _end_worker() -> None:
+    # It is called while the exception that ends the worker, if one does, is on its way out.
+    _end_runs(ending_of(sys.exc_info()[1]))
+
+
+def _hook_exceptions() -> None:
+    before = sys.excepthook
+
+    def podium_excepthook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        # At a prompt the session goes on after the error, and so do its runs.
+        if not hasattr(sys, "ps1"):
+            _script.ending = ending_of(error)
+        before(kind, error, trace)
+
+    sys.excepthook = podium_excepthook
+
+
+def _hook_thread_exceptions() -> None:
+    before = threading.excepthook
+
+    def podium_thread_excepthook(args: Any) -> None:
+        if args.exc_value is not None and args.thread is not None:
+            for seat in open_runs.open_seats():
+                if seat.owner[0] == args.thread.ident and not seat.inherited and not seat.entered:
+                    seat.end(ending_of(args.exc_value))
+        before(args)
+
+    threading.excepthook = podium_thread_excepthook
+
+
+class _WatchedExit(SystemExit):
+    """What ``sys.exit`` raises once it is watched: it tells when it has left the script.
+
+    The interpreter drops the exception that leaves the script just before it runs the exit hooks, and no Python
+    frame is left then. One that was caught dies while some frame runs.
+    """
+
+    def __del__(self) -> None:
+        try:
+            sys._getframe(1)
+        except ValueError:
+            if threading.current_thread() is threading.main_thread():
+                _script.ending = ending_of(self)
+
+
+def _hook_exit() -> None:
+    # Python has no hook for SystemExit. ``raise SystemExit(1)`` outside any ``with`` is not seen.
+    def podium_exit(status: Any = None, /) -> NoReturn:
+        raise _WatchedExit(status)
+
+    podium_exit.__doc__ = sys.exit.__doc__
+    sys.exit = podium_exit
+
+
+def _hook_sigterm() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return  # whoever handles it decides; what it raises is seen above
+    signal.signal(signal.SIGTERM, _killed_by_signal)
+
+
+def _killed_by_signal(number: int, frame: FrameType | None) -> None:
+    _script.ending = Ending("KILLED", f"{signal.Signals(number).name}: the process was told to end.")
+    _end_all()
+    # And the process dies of the signal, so that whoever waits for it sees which.
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

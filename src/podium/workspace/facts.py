@@ -1,0 +1,123 @@
+"""The small facts about runs: what was seen of a metric, a file, a data set, an experiment.
+
+Plain frozen data, complete when made. Knows no store and no run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from podium.strictjson import JsonValue
+from podium.workspace.goals import Goal
+
+__all__ = [
+    "END_STATUSES",
+    "Artifact",
+    "Dataset",
+    "EndStatus",
+    "Experiment",
+    "MetricSummary",
+    "ParamValue",
+    "Status",
+    "time_of",
+]
+
+Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
+"""RUNNING; FINISHED; FAILED by an exception; KILLED by a signal; LOST: it stopped without a word."""
+
+EndStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run can be ended."""
+
+END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
+
+ParamValue: TypeAlias = JsonValue
+"""A JSON value: it comes back with the type it went in with."""
+
+
+def time_of(milliseconds: int) -> datetime:
+    """The aware UTC time of milliseconds since 1970."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSummary:
+    """What is known of a metric beside its points.
+
+    Attributes:
+        last: the value at the highest step.
+        last_step: that step.
+        min: the smallest value; NaN if all are.
+        min_step: its step.
+        max: the largest value; NaN if all are.
+        max_step: its step.
+        count: points logged.
+        goal: ``"min"`` or ``"max"``, what is better; None: not known.
+    """
+
+    last: float
+    last_step: int
+    min: float
+    min_step: int
+    max: float
+    max_step: int
+    count: int
+    goal: Goal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a run keeps.
+
+    Attributes:
+        path: inside the run, parted by "/".
+        size_bytes: its size.
+        sha256: of its bytes, 64 hex digits.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Data a run used: enough to recognise it, never the data.
+
+    Attributes:
+        name: as the user calls it.
+        digest: of its values: the same for equal values, in another process and as another type of table too.
+        context: what it was used for: ``"train"``, ``"test"`` ...
+        rows: how many; None where that has no meaning.
+        schema: type of each column; None where that has no meaning.
+    """
+
+    name: str
+    digest: str
+    context: str
+    rows: int | None
+    schema: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A set of runs under one name.
+
+    Attributes:
+        name: unique in its store.
+        start_time: when it was made.
+        runs: how many are not deleted.
+        tags: texts.
+        note: free text.
+        deleted: whether it was deleted, and can be restored.
+    """
+
+    name: str
+    start_time: datetime
+    runs: int
+    tags: Mapping[str, str]
+    note: str
+    deleted: bool

@@ -1,0 +1,107 @@
+"""What the machine does while a run is open: processor, memory, disk and network, sampled by one thread a process.
+
+The keys are MLflow's. The sampler is honest: it says what psutil says of the whole machine, and of the network what has
+passed since the run began. Knows a run only as the function that logs to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from podium.errors import missing_extra
+
+__all__ = ["Sampler", "follow", "unfollow"]
+
+Log = Callable[[Mapping[str, float]], None]
+
+_MEGABYTE = 1e6
+_INTERVAL_S = 10.0
+
+
+def _psutil() -> Any:
+    try:
+        import psutil
+    except ImportError as error:
+        raise missing_extra("system_metrics=True", "system") from error
+    return psutil
+
+
+class Sampler:
+    """Reads the machine's gauges; network counts from the time it was made."""
+
+    def __init__(self) -> None:
+        self._psutil = _psutil()
+        self._psutil.cpu_percent()  # the first call only starts the measurement
+        self._network = self._psutil.net_io_counters()
+
+    def sample(self) -> dict[str, float]:
+        """One value a gauge, by its key."""
+        memory = self._psutil.virtual_memory()
+        disk = self._psutil.disk_usage("/")
+        values = {
+            "system/cpu_utilization_percentage": self._psutil.cpu_percent(),
+            "system/system_memory_usage_megabytes": (memory.total - memory.available) / _MEGABYTE,
+            "system/system_memory_usage_percentage": memory.percent,
+            "system/disk_usage_megabytes": disk.used / _MEGABYTE,
+            "system/disk_usage_percentage": disk.percent,
+            "system/disk_available_megabytes": disk.free / _MEGABYTE,
+        }
+        network = self._psutil.net_io_counters()
+        if network is not None and self._network is not None:
+            received = network.bytes_recv - self._network.bytes_recv
+            sent = network.bytes_sent - self._network.bytes_sent
+            values["system/network_receive_megabytes"] = received / _MEGABYTE
+            values["system/network_transmit_megabytes"] = sent / _MEGABYTE
+        return values
+
+
+class _Followers:
+    """The runs that want samples, and the one thread that takes them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.logs: dict[int, tuple[Sampler, Log]] = {}
+        self.thread: threading.Thread | None = None
+        self.nobody_left = threading.Event()
+
+
+_followers = _Followers()
+
+
+def follow(log: Log) -> int:
+    """Log samples from now on, one at once and then one every ten seconds; the number is for `unfollow`.
+
+    Raises:
+        MissingExtra: psutil is not installed.
+    """
+    sampler = Sampler()
+    with _followers.lock:
+        number = max(_followers.logs, default=0) + 1
+        _followers.logs[number] = (sampler, log)
+        if _followers.thread is None or not _followers.thread.is_alive():
+            _followers.nobody_left = threading.Event()
+            _followers.thread = threading.Thread(
+                target=_sample_for_all, args=(_followers.nobody_left,), name="podium-system-metrics", daemon=True
+            )
+            _followers.thread.start()
+    log(sampler.sample())
+    return number
+
+
+def unfollow(number: int) -> None:
+    """No more samples; again: nothing."""
+    with _followers.lock:
+        _followers.logs.pop(number, None)
+        if not _followers.logs:
+            _followers.nobody_left.set()
+            _followers.thread = None
+
+
+def _sample_for_all(stop: threading.Event) -> None:
+    while not stop.wait(_INTERVAL_S):
+        with _followers.lock:
+            following = list(_followers.logs.values())
+        for sampler, log in following:
+            log(sampler.sample())

@@ -1,0 +1,78 @@
+"""The two lines a process says about its runs on stderr: where they go, and what became of them.
+
+``PODIUM_QUIET`` silences them. Knows texts and counts, no run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections import Counter
+
+from podium.workspace.switches import is_on
+
+__all__ = ["note_end", "reset", "say", "say_what_became", "say_where"]
+
+
+class _Said:
+    def __init__(self) -> None:
+        self.where: str | None = None
+        self.ends: Counter[str] = Counter()
+        self.dropped = 0
+        self.only = ""
+        self.finished = False
+
+
+_said = _Said()
+
+
+def say(line: str) -> None:
+    """One line on stderr, unless the user wants quiet."""
+    if is_on("PODIUM_QUIET") or sys.stderr is None:
+        return
+    # A closed or broken stderr is no reason to stop, and there is nobody left to tell.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"podium: {line}", file=sys.stderr, flush=True)
+
+
+def say_where(url: str, experiment: str) -> None:
+    """Said at the first run of a process."""
+    if _said.where is not None:
+        return
+    _said.where = url
+    kept = " (in memory: gone when this process ends)" if url.startswith("memory:") else ""
+    say(f"runs go to {url}{kept}, experiment {experiment!r}")
+
+
+def note_end(name: str, run_id: str, status: str, dropped: int) -> None:
+    """Count a run that has ended."""
+    _said.ends[status] += 1
+    _said.dropped += dropped
+    _said.only = f"run {name!r} ({run_id}) {status}"
+
+
+def say_what_became() -> None:
+    """Said once, when the process ends."""
+    if not _said.ends or _said.finished:
+        return
+    _said.finished = True
+    count = sum(_said.ends.values())
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(_said.ends.items()))
+    lost = f"; {_said.dropped} events could not be kept" if _said.dropped else ""
+    say((_said.only if count == 1 else f"{count} runs: {counts}") + lost)
+
+
+def reset() -> None:
+    """Begin anew: in a forked child, whose parent speaks for itself, and in tests."""
+    global _said  # noqa: PLW0603 - the one record of what was said
+    _said = _Said()
+
+
+def _hush() -> None:
+    reset()
+    _said.where = ""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_hush)
