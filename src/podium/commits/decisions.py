@@ -112,7 +112,7 @@ def deciding_register(
             verdict=verdict,
             preflight=None if preflight is None else preflight.text,
         )
-        refusal = _refusal(verdict, preflight, force, f"the model for {state.name or 'a new model'}")
+        refusal = _refusal(verdict, preflight, force, "the candidate")
         if refusal is not None:
             return Draft(asked, refusal=refusal)
         return Draft(

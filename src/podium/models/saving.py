@@ -146,7 +146,7 @@ def write_model(
     folder.mkdir(parents=True)
     extra = _copy_files(folder, files or {})
     has_code = _copy_code(folder, code)
-    saved = chosen.save(model, folder, extra)
+    saved = chosen.save(model, folder, files=extra, example=split_params(input_example)[0])
     flavors = _flavors(saved.flavors, extra, has_code=has_code)
     example: dict[str, object] = {}
     if input_example is not None:

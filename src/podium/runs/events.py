@@ -12,7 +12,6 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from podium.errors import Invalid
@@ -58,7 +57,6 @@ Extreme: TypeAlias = Literal["min", "max"]
 
 _LONGEST_KEY = 500
 _INT64 = 2**63
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Start:
     user: str = ""
     host: str = ""
     parent_run_id: str | None = None
-    environment: Mapping[str, str] = _NOTHING
+    environment: Mapping[str, str] = field(default_factory=dict)
     lease_s: float = 600.0
     machine: str = ""
     locked: bool = False

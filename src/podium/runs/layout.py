@@ -42,7 +42,7 @@ def check_run_id(run_id: str) -> str:
         Invalid: it is neither a ULID in lower case nor a name matching ``[a-z0-9][a-z0-9_-]{0,63}``, or it is a
             device of Windows.
     """
-    if not isinstance(run_id, str) or _RUN_ID.fullmatch(run_id) is None or "~" in name_segment(run_id):
+    if _RUN_ID.fullmatch(run_id) is None or "~" in name_segment(run_id):
         raise Invalid(
             f"{run_id!r} cannot be the id of a run: an id has 1 to 64 characters out of a-z, 0-9, '_' and '-', begins "
             "with a letter or digit, and is no device of Windows. For a readable name use run_name."

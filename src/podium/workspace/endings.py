@@ -110,7 +110,12 @@ def _hook_worker_exit() -> None:
     """Processes of multiprocessing leave by ``os._exit``: without exit hooks, but not without finalizers."""
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or process.parent_process() is None or _script.worker_pid == os.getpid():
+    if (
+        util is None
+        or process is None
+        or process.parent_process() is None
+        or _script.worker_pid == os.getpid()
+    ):
         return
     _script.worker_pid = os.getpid()
     util.Finalize(None, _end_worker, exitpriority=100)

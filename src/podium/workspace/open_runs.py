@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from podium.workspace.active import ActiveRun
-
     from podium.workspace.endings import Ending
 
 __all__ = [

@@ -83,7 +83,10 @@ def follow(log: Log) -> int:
         if _followers.thread is None or not _followers.thread.is_alive():
             _followers.nobody_left = threading.Event()
             _followers.thread = threading.Thread(
-                target=_sample_for_all, args=(_followers.nobody_left,), name="podium-system-metrics", daemon=True
+                target=_sample_for_all,
+                args=(_followers.nobody_left,),
+                name="podium-system-metrics",
+                daemon=True,
             )
             _followers.thread.start()
     log(sampler.sample())

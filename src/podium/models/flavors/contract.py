@@ -106,8 +106,14 @@ class Flavor(Protocol):
         """Whether it saves this object where no flavor was named."""
         ...
 
-    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
-        """Write the model's files into ``folder``, which exists and may hold the extra ``files`` (name -> path in it).
+    def save(self, model: object, folder: Path, *, files: Mapping[str, str], example: object) -> Saved:
+        """Write the model's files.
+
+        Args:
+            model: the object.
+            folder: where to; exists.
+            files: extra files that are there already: name -> path in ``folder``.
+            example: data that `Loaded.predict` will be asked with, or None.
 
         Raises:
             TypeError: the object is not of this flavor.

@@ -24,7 +24,7 @@ class FilesFlavor:
         """A path (a str is a value: flavor json)."""
         return isinstance(model, Path)
 
-    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
+    def save(self, model: object, folder: Path, *, files: Mapping[str, str], example: object) -> Saved:
         """Copy the file or folder.
 
         Raises:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from podium.errors import Invalid
 from podium.models.environment import modules_in_pickle, python_version
 from podium.models.flavors.contract import Loaded, Saved, Stored
 from podium.models.flavors.unpickling import unpickle
@@ -35,7 +36,7 @@ class FunctionFlavor:
         """A callable or an object with ``predict``; not a class, which is most often a forgotten pair of brackets."""
         return not isinstance(model, type) and (callable(model) or callable(getattr(model, "predict", None)))
 
-    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
+    def save(self, model: object, folder: Path, *, files: Mapping[str, str], example: object) -> Saved:
         """Write python_model.pkl.
 
         Raises:
@@ -44,7 +45,7 @@ class FunctionFlavor:
         import cloudpickle
 
         try:
-            data = cloudpickle.dumps(_wrapped(model), protocol=pickle.DEFAULT_PROTOCOL)
+            data = cloudpickle.dumps(_wrapped(model, _hint(example)), protocol=pickle.DEFAULT_PROTOCOL)
         except (TypeError, pickle.PicklingError, AttributeError) as error:
             raise TypeError(
                 f"this {type(model).__qualname__} cannot be pickled: {error}. Let it open files, connections and locks "
@@ -77,8 +78,14 @@ class FunctionFlavor:
         Raises:
             Corrupt: it is no pickle.
             MissingExtra: a module it needs is not here (for a PythonModel: mlflow).
+            Invalid: it is compressed.
         """
         keys = stored.mlmodel.python_function
+        compression = keys.get("python_model_compression")
+        if compression is not None:
+            raise Invalid(
+                f"{stored.uri} is compressed ({compression}), which podium does not read. Save it without."
+            )
         python_model = unpickle(stored.file(keys.get("python_model")), stored.uri)
         artifacts = {name: str(path) for name, path in stored.extra_files().items()}
         config = keys.get("config")
@@ -102,13 +109,21 @@ def _call(predict: Any, fixed: Mapping[str, object], data: Any, params: dict[str
     return predict(**fixed, model_input=data)
 
 
-def _wrapped(model: object) -> object:
+def _hint(example: object) -> object:
+    """MLflow makes a frame of a list of texts, and a list again where the model's type hint says so."""
+    is_texts = isinstance(example, list) and bool(example) and all(isinstance(each, str) for each in example)
+    return list[str] if is_texts else None
+
+
+def _wrapped(model: object, hint: object) -> object:
     """``model`` behind the two methods that MLflow calls."""
     call = model if not callable(getattr(model, "predict", None)) else model.predict  # type: ignore[attr-defined]  # asked for on this line
     takes_params = _takes_params(call)
 
     class PodiumModel:
         """A callable with the two methods of an MLflow PythonModel. Must use nothing of podium."""
+
+        predict_type_hints = SimpleNamespace(input=hint, output=None)  # MLflow's wrapper reads it
 
         def __init__(self, podium_model: Any) -> None:
             self.podium_model = podium_model

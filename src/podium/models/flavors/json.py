@@ -26,7 +26,7 @@ class JsonFlavor:
         """A dict, list or text."""
         return isinstance(model, dict | list | str)
 
-    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
+    def save(self, model: object, folder: Path, *, files: Mapping[str, str], example: object) -> Saved:
         """Write value.json; NaN and infinities are kept.
 
         Raises:

@@ -74,7 +74,7 @@ class SklearnFlavor:
             base.__module__.partition(".")[0] == "sklearn" for base in type(model).__mro__
         )
 
-    def save(self, model: object, folder: Path, files: Mapping[str, str]) -> Saved:
+    def save(self, model: object, folder: Path, *, files: Mapping[str, str], example: object) -> Saved:
         """Write model.skops, or model.pkl where skops would not give the model back."""
         trusted = _save_skops(model, folder / _SKOPS_FILE)
         if trusted is not None:

@@ -1,0 +1,462 @@
+"""Find runs in a store and read them: their logs into a state, their metrics into columns.
+
+Reads only. Whether a writer lives is asked of its lock on this machine and of time elsewhere; nothing of that is ever
+written. On a local disk folders are listed directly; any other store is asked for its listing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import compress
+from pathlib import Path
+
+from podium.errors import Corrupt, Invalid, KeyMissing, RunNotFound, near_names
+from podium.runs.events import BAD_LINE, EMPTY_LINE, Metrics, decode, metric_row, parse_lines, whole_lines
+from podium.runs.fold import LogState, RunState, Stamp, Status
+from podium.runs.layout import (
+    EXPERIMENTS,
+    LogName,
+    RunKeys,
+    check_run_id,
+    experiment_file,
+    experiment_folder,
+    run_folder_name,
+)
+from podium.runs.locking import is_held, machine
+from podium.runs.writer import flush_open_writers
+from podium.stores.contract import Store
+from podium.stores.keys import Key, is_segment
+from podium.strictjson import canonical, loads
+
+__all__ = [
+    "Columns",
+    "FoundExperiment",
+    "FoundRun",
+    "ensure_experiment",
+    "experiments",
+    "find_run",
+    "living_writers",
+    "read_columns",
+    "read_run",
+    "refresh",
+    "runs_of",
+]
+
+_SHORTEST_PREFIX = 8
+_CHUNK_BYTES = 1 << 16
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExperiment:
+    """An experiment in a store.
+
+    Attributes:
+        name: its true name.
+        folder: where it lies.
+        time_ms: when it was made; 0 where that is not known.
+    """
+
+    name: str
+    folder: Key
+    time_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run in a store, and the files its logs lie in.
+
+    Attributes:
+        keys: of the run.
+        logs: by writer id the names of the files: a whole log, or parts that cover it.
+    """
+
+    keys: RunKeys
+    logs: dict[str, list[LogName]] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Of the run."""
+        return self.keys.run_id
+
+
+# --- experiments ------------------------------------------------------------------------------------------------------
+
+
+def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
+    """Make the experiment if there is none.
+
+    Raises:
+        Invalid: another name has the same folder (its true name is compared).
+        StoreUnavailable: it cannot be made.
+    """
+    from podium.errors import KeyExists, StoreError, StoreUnavailable
+
+    key = experiment_file(name)
+    data = canonical({"format": 1, "name": name, "time": time_ms}) + b"\n"
+    try:
+        store.create(key, data)
+    except KeyExists:
+        found = _experiment_at(store, key.parent)
+        if found is not None and found.name != name:
+            raise Invalid(
+                f"the experiments {name!r} and {found.name!r} would share one folder. Choose another name."
+            ) from None
+    except StoreUnavailable:
+        raise
+    except StoreError:
+        # No exclusive create on this file system: runs need none, and every writer puts the same name.
+        if _experiment_at(store, key.parent) is None:
+            store.put(key, data)
+
+
+def experiments(store: Store) -> list[FoundExperiment]:
+    """All experiments, by name; one whose file is damaged goes by the name of its folder."""
+    root = store.local_path(EXPERIMENTS)
+    if root is None:
+        folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
+    else:
+        folders = {EXPERIMENTS / each for each in _names_in(root) if (root / each).is_dir()}
+    found = [
+        _experiment_at(store, folder) or FoundExperiment(folder.name, folder) for folder in sorted(folders)
+    ]
+    return sorted(found, key=lambda each: each.name)
+
+
+def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
+    try:
+        document = loads(store.get(folder / "experiment.json"))
+        return FoundExperiment(str(document["name"]), folder, int(document["time"]))
+    except (KeyMissing, ValueError, KeyError, TypeError):
+        return None
+
+
+def _names_in(path: Path) -> list[str]:
+    try:
+        return [each for each in os.listdir(path) if is_segment(each)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+# --- runs --------------------------------------------------------------------------------------------------------------
+
+
+def runs_of(store: Store, experiment: FoundExperiment) -> Iterator[FoundRun]:
+    """Every run of an experiment, in no order."""
+    flush_open_writers(store)
+    return _grouped(experiment, _log_names(store, experiment, None))
+
+
+def _log_names(store: Store, experiment: FoundExperiment, day: str | None) -> Iterator[LogName]:
+    folder = experiment.folder / "runs"
+    if day is not None:
+        folder = folder / day
+    root = store.local_path(folder)
+    if root is None:
+        names: Iterable[str] = (entry.key.name for entry in store.list(folder))
+    elif day is not None:
+        names = _names_in(root)
+    else:
+        names = (name for each in _names_in(root) for name in _names_in(root / each))
+    for name in names:
+        found = LogName.parse(name)
+        if found is not None:
+            yield found
+
+
+def _grouped(experiment: FoundExperiment, names: Iterable[LogName]) -> Iterator[FoundRun]:
+    runs: dict[str, FoundRun] = {}
+    for name in names:
+        run = runs.get(name.run_id)
+        if run is None:
+            keys = RunKeys.within(experiment.folder, experiment.name, name.run_id)
+            run = runs[name.run_id] = FoundRun(keys)
+        run.logs.setdefault(name.writer_id, []).append(name)
+    return iter(runs.values())
+
+
+def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundRun:
+    """The run of an id, or of the first 8 or more characters of one.
+
+    Args:
+        store: where.
+        run_id: the id, or its beginning.
+        experiment: where it lies, if that is known.
+
+    Raises:
+        RunNotFound: none, or several, have it.
+        Invalid: no run can have it.
+    """
+    check_run_id(run_id)
+    flush_open_writers(store)
+    where = (
+        experiments(store)
+        if experiment is None
+        else [FoundExperiment(experiment, experiment_folder(experiment))]
+    )
+    for each in where:
+        names = [n for n in _log_names(store, each, run_folder_name(run_id)) if n.run_id == run_id]
+        for run in _grouped(each, names):
+            return run
+    return _by_prefix(store, run_id, where)
+
+
+def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> FoundRun:
+    runs = [run for each in where for run in _grouped(each, _log_names(store, each, None))]
+    meant = [run for run in runs if run.run_id.startswith(run_id)] if len(run_id) >= _SHORTEST_PREFIX else []
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        ids = ", ".join(sorted(run.run_id for run in meant)[:5])
+        raise RunNotFound(
+            f"{len(meant)} runs begin with {run_id!r}: {ids}. Give more characters.", name=run_id
+        )
+    raise RunNotFound(
+        f"there is no run {run_id!r} in this store.",
+        name=run_id,
+        near=near_names(run_id, (run.run_id for run in runs)),
+    )
+
+
+def _found_again(store: Store, run: FoundRun) -> FoundRun:
+    experiment = FoundExperiment(run.keys.experiment, run.keys.logs.parent.parent)
+    names = [n for n in _log_names(store, experiment, run.keys.logs.name) if n.run_id == run.run_id]
+    return next(_grouped(experiment, names), FoundRun(run.keys))
+
+
+# --- logs into a state -----------------------------------------------------------------------------------------------
+
+
+def read_run(store: Store, run: FoundRun) -> RunState:
+    """The run as its logs say it is now.
+
+    Raises:
+        Corrupt: a part of a log is missing between others.
+    """
+    return refresh(store, run, RunState(run.run_id))
+
+
+def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
+    """A state with what its logs say since it was read; the same object, unless a rewind makes it be read anew."""
+    for _ in range(_LOOKS):
+        try:
+            for writer_id, names in run.logs.items():
+                _read_log(store, run, writer_id, names, state)
+        except KeyMissing:
+            run = _found_again(store, run)  # parts were put together meanwhile
+            continue
+        if state.needs_reread:
+            state = state.reread()
+            continue
+        return state
+    raise Corrupt(
+        f"the logs of run {run.run_id} change faster than they can be read, or parts of them are missing.",
+        key=str(run.keys.logs),
+    )
+
+
+def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName], state: RunState) -> None:
+    log = state.logs.get(writer_id)
+    for data in _bytes_from(store, run, names, 0 if log is None else log.offset):
+        state.feed(writer_id, data)
+
+
+def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:
+    """What a log holds from ``offset`` on, in order."""
+    for name in names:
+        if name.end is None:
+            yield store.get(run.keys.logs / str(name), offset)
+            return
+    parts = [(name.start, name.end or 0) for name in names]
+    while True:
+        covering = [(start, end) for start, end in parts if start <= offset < end]
+        if not covering:
+            return  # what follows a hole comes when the hole is filled
+        start, end = max(covering, key=lambda part: part[1])
+        name = LogName(run.run_id, names[0].writer_id, start, end)
+        yield store.get(run.keys.logs / str(name), offset - start)
+        offset = end
+
+
+# --- who lives -------------------------------------------------------------------------------------------------------
+
+
+def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float | None = None) -> list[str]:
+    """The writers of open sessions that live.
+
+    On the writer's own machine its lock tells. Elsewhere, and for stores that are not on a disk, a log that did not change
+    for its lease belongs to nobody.
+
+    Args:
+        store: where.
+        run: the run.
+        state: as `read_run` gave it.
+        now_s: the time, in seconds since 1970; None: now.
+    """
+    now_s = time.time() if now_s is None else now_s
+    return [log.writer_id for log in state.open_logs() if _lives(store, run, log, now_s)]
+
+
+def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
+    """The status of a run, with its writers asked."""
+    return state.status(living_writers(store, run, state))
+
+
+def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
+    start = log.start
+    if start is None:
+        return False
+    path = store.local_path(run.keys.log(log.writer_id))
+    if path is not None and start.locked and start.machine and start.machine == machine():
+        held = is_held(path)
+        if held is not None:
+            return held
+    changed_s = log.clock_ms / 1000
+    if path is not None:
+        try:
+            changed_s = path.stat().st_mtime
+        except OSError:
+            return False
+    return now_s - changed_s <= start.lease_s
+
+
+# --- metrics into columns ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Columns:
+    """All points of one metric of one run, by step, then stamp.
+
+    Attributes:
+        steps: array of ``q``.
+        times_ms: array of ``q``.
+        values: array of ``d``.
+    """
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    times_ms: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+
+def read_columns(
+    store: Store, run: FoundRun, state: RunState, keys: Iterable[str] = ()
+) -> dict[str, Columns]:
+    """Every point of some metrics, in columns.
+
+    Args:
+        store: where.
+        run: the run.
+        state: as `read_run` gave it; its rewinds hide points.
+        keys: which metrics; none: all.
+
+    Returns:
+        Columns by key, in the order the keys were asked for, else by key. A key without points has empty ones.
+    """
+    wanted = tuple(dict.fromkeys(keys))
+    gathered: dict[str, list[tuple[Stamp, Columns]]] = {}
+    for writer_id, names in run.logs.items():
+        log = state.logs.get(writer_id)
+        if log is None:
+            continue
+        for key, columns in _log_columns(store, run, names, log, state, frozenset(wanted)).items():
+            gathered.setdefault(key, []).append((log.begun, columns))
+    order = wanted or tuple(sorted(gathered))
+    return {key: _merged(gathered.get(key, [])) for key in order}
+
+
+def _log_columns(
+    store: Store, run: FoundRun, names: list[LogName], log: LogState, state: RunState, wanted: frozenset[str]
+) -> dict[str, Columns]:
+    found: dict[str, Columns] = {}
+    for data in _bytes_from(store, run, names, 0):
+        whole = whole_lines(data)
+        at = 0
+        while at < whole:
+            cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
+            rows = parse_lines(data[at:cut])
+            if state.rewinds or not _add_alike(found, rows, wanted):
+                _add_each(found, rows, wanted, log, state)
+            at = cut
+    return found
+
+
+def _add_alike(found: dict[str, Columns], rows: list[object], wanted: frozenset[str]) -> bool:
+    """Take a chunk column by column, if all its lines are metrics of one value each; False if they are not."""
+    try:
+        names, times, steps, keys, values = zip(*rows, strict=True)  # type: ignore[call-overload]  # else it raises
+    except (TypeError, ValueError):
+        return False
+    kinds = set(map(type, values))
+    if set(names) != {"metric"} or not kinds <= {float, int} or set(map(type, keys)) != {str}:
+        return False
+    if set(map(type, times)) != {int} or set(map(type, steps)) != {int}:
+        return False
+    try:
+        for key in set(keys):
+            if wanted and key not in wanted:
+                continue
+            mine = None if len(set(keys)) == 1 else [each == key for each in keys]
+            columns = found.get(key) or found.setdefault(key, Columns())
+            for target, column in (
+                (columns.steps, steps),
+                (columns.times_ms, times),
+                (columns.values, values),
+            ):
+                target.extend(column if mine is None else compress(column, mine))
+    except OverflowError:
+        return False
+    return True
+
+
+def _add_each(
+    found: dict[str, Columns], rows: list[object], wanted: frozenset[str], log: LogState, state: RunState
+) -> None:
+    """Take a chunk line by line; what is no metric, and bad lines, are passed over."""
+    for row in rows:
+        if row is BAD_LINE or row is EMPTY_LINE:
+            continue
+        try:
+            if type(row) is list:
+                if not row or row[0] != "metric":
+                    continue
+                time_ms, step, pairs = metric_row(row)
+            else:
+                time_ms, event = decode(row)
+                if not isinstance(event, Metrics):
+                    continue
+                step, pairs = event.step, list(event.values.items())
+                time_ms = time_ms if event.at is None else event.at
+        except ValueError:
+            continue
+        if state.rewinds and state.hides(log, step):
+            continue
+        for key, value in pairs:
+            if not wanted or key in wanted:
+                columns = found.get(key) or found.setdefault(key, Columns())
+                columns.steps.append(step)
+                columns.times_ms.append(time_ms)
+                columns.values.append(value)
+
+
+def _merged(pieces: list[tuple[Stamp, Columns]]) -> Columns:
+    """The points of all logs by step, those of one step as they were logged."""
+    if not pieces:
+        return Columns()
+    whole = Columns()
+    for _, columns in sorted(pieces, key=lambda piece: piece[0]):
+        whole.steps.extend(columns.steps)
+        whole.times_ms.extend(columns.times_ms)
+        whole.values.extend(columns.values)
+    steps = whole.steps
+    if all(map(int.__le__, steps, steps[1:])):
+        return whole
+    order = sorted(range(len(steps)), key=steps.__getitem__)
+    return Columns(
+        array("q", map(steps.__getitem__, order)),
+        array("q", map(whole.times_ms.__getitem__, order)),
+        array("d", map(whole.values.__getitem__, order)),
+    )

@@ -1,0 +1,521 @@
+"""Append what happens to a run's log: the line is in the file before the call returns.
+
+The hot path is `Writer.log_metric`: one dict look-up, one f-string, one ``os.write`` under a re-entrant lock (a SIGTERM
+handler that ends the run may interrupt it in the same thread). Everything unusual (a new key, a number of another type,
+a full disk, a fork, an ended log) leaves it by one slow path. What the world decides never raises: `_lost` is the one
+boundary at which it is counted and warned about once, unless the run is strict.
+
+A forked child's file is closed right after the fork, so that its first write fails and opens a log of its own; a
+surviving worker cannot keep a dead run alive by its parent's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, SupportsFloat
+
+from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreError, StoreUnavailable
+from podium.ids import new_writer_id
+from podium.runs.events import (
+    Beat,
+    Dropped,
+    End,
+    EndStatus,
+    Event,
+    Metrics,
+    Params,
+    Rewind,
+    Start,
+    check_key,
+    encode,
+    float_text,
+    key_text,
+)
+from podium.runs.fold import RunState, same_value
+from podium.runs.layout import RunKeys
+from podium.runs.locking import hold, is_lockable
+from podium.runs.shipping import Spool, new_spool
+from podium.stores.contract import Store
+
+__all__ = ["Writer", "flush_open_writers", "open_writers"]
+
+BEAT_S = 60.0
+SHIP_S = 5.0
+_OPEN_FLAGS = (
+    os.O_CREAT
+    | os.O_EXCL
+    | os.O_APPEND
+    | os.O_RDWR
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_INT64 = 2**63
+
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+_write = os.write
+_now_ns = time.time_ns
+
+
+class _Series:
+    """What the hot path keeps of one metric: its key as JSON text, and the step that comes next."""
+
+    __slots__ = ("next_step", "text")
+
+    def __init__(self, text: str, next_step: int) -> None:
+        self.text = text
+        self.next_step = next_step
+
+
+class Writer:
+    """One process's pen for one run.
+
+    All methods may be called from any thread, from a signal handler, and in a forked child (which then writes a log of
+    its own, as an edit). After `end` they write to a new edit log, and a `PodiumWarning` says so once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: RunKeys,
+        start: Start,
+        *,
+        joined: RunState | None = None,
+        strict: bool = False,
+        clock_ns: Callable[[], int] = _now_ns,
+    ) -> None:
+        """Open a log and write its first line.
+
+        Args:
+            store: where the run lies.
+            keys: of the run.
+            start: the first event; says whether this is a session or an edit.
+            joined: the run as it was read, where this writer joins one; steps and params go on from there.
+            strict: raise what the world decides, instead of counting and warning.
+            clock_ns: the time, for tests.
+
+        Raises:
+            StoreUnavailable: the log cannot be made.
+        """
+        self.keys = keys
+        self.strict = strict
+        self.writer_id = ""
+        self.dropped = 0
+        self._store = store
+        self._start = start
+        self._clock_ns = clock_ns
+        self._lock = threading.RLock()
+        self._fd = -1
+        self._spool: Spool | None = None
+        self._torn = False
+        self._unreported = 0
+        self._warned_lost = False
+        self._warned_late = False
+        self._ended = False
+        self._owner_pid = os.getpid()
+        self._series: dict[str, _Series] = {}
+        self._params: dict[str, Any] = {}
+        if joined is not None:
+            self._join(joined)
+        try:
+            self._open(self._start)
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreUnavailable(
+                f"cannot begin the log of run {keys.run_id}: {error}. Nothing was started; mend that, or use "
+                "another store."
+            ) from error
+        _writers.add(self)
+        _keep_beating()
+
+    def _join(self, joined: RunState) -> None:
+        self._start = replace(self._start, after=joined.clock_ms + 1)
+        self._params = dict(joined.params)
+        for key, record in joined.metrics.items():
+            self._series[key] = _Series(key_text(key), record.last_step + 1)
+
+    def _open(self, start: Start) -> None:
+        writer_id = new_writer_id()
+        key = self.keys.log(writer_id)
+        path = self._store.local_path(key)
+        spool = None
+        if path is None:
+            spool = new_spool(self._store, self.keys, writer_id)
+            path = spool.path
+        try:
+            fd = os.open(path, _OPEN_FLAGS, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, _OPEN_FLAGS, 0o666)
+        locked = spool is None and is_lockable() and hold(fd)
+        first = encode(replace(start, locked=locked), self._clock_ns() // 1_000_000)
+        try:
+            whole = _write(fd, first) == len(first)
+        except OSError:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        self.writer_id, self._fd, self._spool, self._torn = writer_id, fd, spool, not whole
+        self._owner_pid = os.getpid()
+
+    # --- the hot path ---------------------------------------------------------------------------------------------
+
+    def log_metric(
+        self, key: str, value: SupportsFloat, step: int | None = None, *, time: datetime | None = None
+    ) -> None:
+        """Log one value; ``step`` None is one after this key's last, from 0.
+
+        Expose this bound method as it is: a frame around it costs as much as a third of it.
+
+        Raises:
+            TypeError, Invalid: key, value, step or time can never be right.
+            StoreUnavailable: it could not be kept, and the run is strict.
+        """
+        with self._lock:
+            series = self._series.get(key)
+            if (
+                series is None
+                or type(value) is not float
+                or value - value != 0.0
+                or (step is not None and (type(step) is not int or not -_INT64 <= step < _INT64))
+                or time is not None
+            ):
+                self._log_slowly({key: value}, step, time)
+                return
+            if step is None:
+                step = series.next_step
+            line = f'["metric",{self._clock_ns() // 1_000_000},{step},{series.text},{value!r}]\n'.encode()
+            try:
+                if self._torn or _write(self._fd, line) != len(line):
+                    self._write_line(line, torn=not self._torn)
+            except OSError:
+                self._write_line(line)
+            if step >= series.next_step:
+                series.next_step = step + 1
+
+    def log_metrics(
+        self, metrics: Mapping[str, SupportsFloat], step: int | None = None, *, time: datetime | None = None
+    ) -> None:
+        """Log several values, those of one step in one line. Raises as `log_metric`."""
+        with self._lock:
+            self._log_slowly(metrics, step, time)
+
+    def _log_slowly(
+        self, metrics: Mapping[str, SupportsFloat], step: int | None, at: datetime | None
+    ) -> None:
+        values = {check_key(key, "metric"): _to_float(key, value) for key, value in metrics.items()}
+        given = None if step is None else _to_step(step)
+        at_ms = None if at is None else _to_ms(at)
+        by_step: dict[int, dict[str, float]] = {}
+        for key, value in values.items():
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = _Series(key_text(key), 0)
+            this = series.next_step if given is None else given
+            by_step.setdefault(this, {})[key] = value
+            series.next_step = max(series.next_step, this + 1)
+        for this, together in by_step.items():
+            if at_ms is None:
+                pairs = "".join(f",{self._series[key].text},{float_text(v)}" for key, v in together.items())
+                line = f'["metric",{self._clock_ns() // 1_000_000},{this}{pairs}]\n'.encode(
+                    "utf-8", "backslashreplace"
+                )
+                self._write_line(line)
+            else:
+                self.append(Metrics(this, together, at_ms))
+
+    # --- all other events -----------------------------------------------------------------------------------------
+
+    def append(self, event: Event) -> None:
+        """Write one event.
+
+        Raises:
+            TypeError, ValueError: something in it is no JSON value.
+            StoreUnavailable: it could not be kept, and the run is strict.
+        """
+        with self._lock:
+            self._write_line(encode(event, self._clock_ns() // 1_000_000))
+
+    def log_params(self, params: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Log params; one that has this very value already is not written again.
+
+        Raises:
+            ParamConflict: one has another value, and ``overwrite`` is False; then none is written.
+        """
+        with self._lock:
+            new = {
+                check_key(key, "param"): value
+                for key, value in params.items()
+                if key not in self._params or not same_value(self._params[key], value)
+            }
+            for key, value in new.items():
+                if key in self._params and not overwrite:
+                    old = self._params[key]
+                    raise ParamConflict(
+                        f"param {key!r} of run {self.keys.run_id} is {old!r} and cannot become {value!r}: a param says "
+                        "what a run was started with. Log a new run, a metric for what changes, or pass overwrite=True "
+                        "(the old value stays in the log).",
+                        key=key,
+                        old=old,
+                        new=value,
+                    )
+            if not new:
+                return
+            known = [key for key in new if key in self._params]
+            fresh = {key: value for key, value in new.items() if key not in known}
+            if fresh:
+                self.append(Params(fresh))
+            if known:
+                self.append(Params({key: new[key] for key in known}, overwrite=True))
+            self._params.update(new)
+
+    def rewind(self, to_step: int) -> None:
+        """Hide the points of earlier sessions after ``to_step``; counting goes on behind it."""
+        with self._lock:
+            self.append(Rewind(_to_step(to_step)))
+            for series in self._series.values():
+                series.next_step = min(series.next_step, to_step + 1)
+
+    def beat(self) -> None:
+        """Say that this writer lives; nothing where the log has ended or belongs to a parent process."""
+        with self._lock:
+            if self._fd >= 0 and not self._ended and self._owner_pid == os.getpid():
+                self._write_line(encode(Beat(), self._clock_ns() // 1_000_000))
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._ended
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Bring everything to the disk, and to the store where that is elsewhere.
+
+        Returns:
+            True if all of it is there.
+        """
+        with self._lock:
+            if self._fd < 0:
+                return self._unreported == 0
+            try:
+                os.fsync(self._fd)
+                if self._spool is not None:
+                    self._spool.ship()
+            except OSError as error:
+                self._lost(0, error)
+                return False
+            return self._unreported == 0
+
+    def end(
+        self, status: EndStatus = "FINISHED", error: str | None = None, traceback: str | None = None
+    ) -> None:
+        """Write the last event and seal the log; again: nothing."""
+        with self._lock:
+            if self._ended:
+                return
+            if self._fd >= 0:
+                self._write_line(encode(End(status, error, traceback), self._clock_ns() // 1_000_000))
+            self._ended = True
+            self._seal()
+
+    def _seal(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        try:
+            os.fsync(fd)
+            if self._spool is not None:
+                self._spool.ship(last=True)
+        except OSError as error:
+            self._lost(0, error)
+        finally:
+            os.close(fd)  # and with it the lock
+            self._spool = None
+
+    # --- the slow way out of every write ----------------------------------------------------------------------------
+
+    def _write_line(self, line: bytes, *, torn: bool = False) -> None:
+        """Write a line; where it came back short the next one begins with a newline.
+
+        Args:
+            line: with its newline.
+            torn: a first attempt to write this very line came back short.
+        """
+        if torn:
+            self._torn = True
+            self._lost(1, None)
+            return
+        if self._fd < 0 and not self._reopen():
+            self._lost(1, None)
+            return
+        data = b"\n" + line if self._torn else line
+        try:
+            written = _write(self._fd, data)
+        except OSError as error:
+            self._lost(1, error)
+            return
+        if written != len(data):
+            self._torn = True
+            self._lost(1, None)
+            return
+        self._torn = False
+        if self._unreported:
+            self._report_lost()
+
+    def _report_lost(self) -> None:
+        """Writing works again: say in the log how much is missing."""
+        line = encode(Dropped(self._unreported), self._clock_ns() // 1_000_000)
+        with contextlib.suppress(OSError):
+            if _write(self._fd, line) == len(line):
+                self._unreported = 0
+            else:
+                self._torn = True
+
+    def _reopen(self) -> bool:
+        """A log of one's own, as an edit: after a fork, or after the end. False where it cannot be made."""
+        if self._ended and not self._warned_late:
+            self._warned_late = True
+            warnings.warn(
+                f"something was logged to run {self.keys.run_id} after its end; it is kept, as an amendment.",
+                PodiumWarning,
+                stacklevel=5,
+            )
+        try:
+            self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=0))
+        except OSError:
+            return False
+        _keep_beating()
+        return True
+
+    def _lost(self, events: int, error: OSError | None) -> None:
+        """The one boundary at which training goes on although something could not be kept."""
+        self.dropped += events
+        self._unreported += events
+        why = f": {error}" if error is not None else ": the disk took only part of it (it is full?)"
+        if self.strict:
+            raise StoreUnavailable(f"run {self.keys.run_id} could not keep what was logged{why}.") from error
+        if not self._warned_lost:
+            self._warned_lost = True
+            warnings.warn(
+                f"run {self.keys.run_id} could not keep what was logged{why}. Training goes on; what is lost is "
+                "counted in run.dropped, and this is said once.",
+                PodiumWarning,
+                stacklevel=5,
+            )
+
+    # --- fork -------------------------------------------------------------------------------------------------------
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()  # whoever held it does not exist here
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = -1
+        self._spool = None
+        self._unreported = 0
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether the log was opened by the parent of this forked process."""
+        return self._owner_pid != os.getpid()
+
+
+def open_writers() -> list[Writer]:
+    """The writers of this process whose logs are open."""
+    return [each for each in list(_writers) if each._fd >= 0]
+
+
+def flush_open_writers(store: Store) -> None:
+    """Ship what this process has spooled for a store, so that a reader in it sees all of it."""
+    for each in open_writers():
+        if each._store is store and each._spool is not None:
+            each.flush()
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _to_float(key: object, value: object) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError(
+            f"metric {key!r} is {value!r}, a text: a metric is a number. Log a param or a tag instead."
+        )
+    item = getattr(value, "item", None)
+    try:
+        return float(item() if callable(item) else value)  # type: ignore[arg-type]  # what is no number raises
+    except OverflowError as error:
+        raise Invalid(f"metric {key!r} is an integer too large for a float.") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"metric {key!r} is a {type(value).__name__}, which is no single number: {error}. Log one number, "
+            "for instance a mean."
+        ) from error
+
+
+def _to_step(step: object) -> int:
+    try:
+        number = step.__index__()  # type: ignore[attr-defined]  # what is no integer raises
+    except (AttributeError, TypeError) as error:
+        raise TypeError(f"a step is an integer, not {step!r}.") from error
+    if not -_INT64 <= number < _INT64:
+        raise Invalid(f"a step has at most 64 bits: {number}.")
+    return int(number)
+
+
+def _to_ms(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise Invalid(f"time={at!r}: give an aware datetime, for instance datetime.now(UTC).")
+    return round(at.timestamp() * 1000)
+
+
+# --- beat and fork ---------------------------------------------------------------------------------------------------
+
+_beating: threading.Thread | None = None
+_beating_guard = threading.Lock()
+
+
+def _keep_beating() -> None:
+    """One daemon thread a process, started with its first log."""
+    global _beating  # noqa: PLW0603 - one a process is the point
+    if _beating is not None and _beating.is_alive():
+        return
+    with _beating_guard:
+        if _beating is None or not _beating.is_alive():
+            _beating = threading.Thread(target=_beat_forever, name="podium-beat", daemon=True)
+            _beating.start()
+
+
+def _beat_forever() -> None:
+    beaten = time.monotonic()
+    while True:
+        time.sleep(SHIP_S)
+        due = time.monotonic() - beaten >= BEAT_S
+        if due:
+            beaten = time.monotonic()
+        for each in open_writers():
+            with contextlib.suppress(StoreError):  # a strict writer's next log call says it
+                if due:
+                    each.beat()
+                if each._spool is not None:
+                    each.flush()
+
+
+def _after_fork_in_child() -> None:
+    global _beating, _beating_guard
+    _beating, _beating_guard = None, threading.Lock()
+    for each in list(_writers):
+        each._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

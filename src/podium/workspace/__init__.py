@@ -1,0 +1,1 @@
+"""A store with everything in it: the workspace, its runs, the facts about them."""

@@ -1,0 +1,429 @@
+"""A run that is open: all of `Run`, looked at anew each time, and everything that can be logged to it.
+
+What the arguments alone decide raises at the call. What the world decides is counted and warned about once: for events by
+the writer, for files here, in `_world`. How runs end that nobody ends is `endings`' business, which run is current that
+of `open_runs`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
+
+from podium.errors import Invalid, PodiumWarning, StoreError
+from podium.runs import events
+from podium.runs.events import check_key
+from podium.runs.fold import RunState
+from podium.runs.reader import FoundRun, find_run, refresh, status_of
+from podium.workspace import open_runs, two_lines
+from podium.workspace.endings import Ending, ending_of
+from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
+from podium.workspace.params import flat_params, plain_value
+from podium.workspace.run import Run, RunFacts, RunSource, facts_of
+
+if TYPE_CHECKING:
+    from podium.models.info import ModelInfo
+    from podium.models.signature import Signature
+    from podium.runs.artifacts import Shelf
+    from podium.runs.writer import Writer
+    from podium.stores.contract import Store
+
+__all__ = ["ActiveRun"]
+
+StrPath = str | os.PathLike[str]
+
+
+class ActiveRun(Run):
+    """A run of this process, also after its end: then log calls amend it, and say so once.
+
+    Use it with ``with``, or end it with `end`; what nobody ends is ended with the script. Pickles to (store, run id):
+    in another process it amends, with a writer of its own.
+    """
+
+    resumed: bool
+    enabled: bool
+
+    def __init__(
+        self,
+        store: Store,
+        found: FoundRun,
+        writer: Writer,
+        *,
+        named_as: str | None,
+        is_session: bool,
+        is_creator: bool,
+        resumed: bool = False,
+        enabled: bool = True,
+    ) -> None:
+        """Made by `Workspace.start_run` and `Workspace.amend_run`."""
+        self._state = RunState(found.run_id)
+        self._store = store
+        self._found_run = found
+        self._writer = writer
+        self._named_as = named_as
+        self._is_creator = is_creator
+        self._shelf: Shelf | None = None
+        self._reading = threading.RLock()
+        self._warned = False
+        self._sampling: int | None = None
+        self.resumed = resumed
+        self.enabled = enabled
+        self._seat = open_runs.take_seat(self, self._end_as) if is_session else None
+        # The writer's bound method itself: a frame around the hot path costs a third of it.
+        self.__dict__["log_metric"] = writer.log_metric
+        super().__init__(self._look(), RunSource(store, found))
+
+    # --- always up to date -----------------------------------------------------------------------------------------
+
+    def _look(self) -> RunFacts:
+        found = self._found()
+        self._state = refresh(self._store, found, self._state)
+        return facts_of(
+            found, self._state, status_of(self._store, found, self._state), dropped=self._writer.dropped
+        )
+
+    def _now(self) -> RunFacts:
+        with self._reading:
+            self._facts = self._look()
+            return self._facts
+
+    def _found(self) -> FoundRun:
+        return find_run(self._store, self._found_run.run_id, self._found_run.keys.experiment)
+
+    # --- with ------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if self._seat is not None:
+            self._seat.entered = True
+            self._seat.owner = open_runs.here()
+            if open_runs.current() is not self._seat:
+                open_runs.push(self._seat)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_as(ending_of(error))
+
+    def _make_current(self, *, implicit: bool = False) -> None:
+        """Current in this context from now on, also without ``with``."""
+        if self._seat is not None:
+            self._seat.bare = True
+            self._seat.implicit = implicit
+            open_runs.push(self._seat)
+
+    def end(self, status: EndStatus = "FINISHED") -> None:
+        """End the run; again: nothing.
+
+        Raises:
+            Invalid: no such status.
+        """
+        if status not in END_STATUSES:
+            raise Invalid(f"a run cannot end as {status!r}; give one of {', '.join(END_STATUSES)}.")
+        self._end_as(Ending(status))
+
+    def _end_as(self, ending: Ending) -> None:
+        if self._writer.ended:
+            return
+        if self._sampling is not None:
+            from podium.workspace.system_metrics import unfollow
+
+            unfollow(self._sampling)
+        self._writer.end(ending.status, ending.error, ending.traceback)
+        seat = self._seat
+        if seat is None or seat.inherited:
+            return
+        seat.leave()
+        open_runs.pop(seat)
+        open_runs.note_last(self)
+        if self.enabled:
+            two_lines.note_end(self._facts.run_name, self.run_id, ending.status, self._writer.dropped)
+
+    def _sample_system(self) -> None:
+        from podium.workspace.system_metrics import follow
+
+        self._sampling = follow(self.log_metrics)
+
+    # --- params, metrics, tags ---------------------------------------------------------------------------------------
+
+    def log_param(self, key: str, value: object, *, overwrite: bool = False) -> None:
+        """Log one param; a value that is equal already is not logged again (1.0 equals 1, True does not).
+
+        Args:
+            key: its name.
+            value: a JSON value, kept with its type; scalars of numpy and the like become Python's, anything else its text.
+            overwrite: replace the value it has; the old one stays in the log.
+
+        Raises:
+            ParamConflict: it has another value.
+            Invalid, TypeError: the key can never be right.
+        """
+        self._writer.log_params({check_key(key, "param"): plain_value(value)}, overwrite=overwrite)
+
+    def log_params(self, params: object, *, overwrite: bool = False) -> None:
+        """Log params of a mapping, dataclass, Namespace or pydantic model; nested keys are joined by dots.
+
+        Raises:
+            ParamConflict: one has another value; then none is logged.
+            Invalid, TypeError: a key can never be right, or this holds no params.
+        """
+        self._writer.log_params(flat_params(params), overwrite=overwrite)
+
+    def log_metric(
+        self, key: str, value: SupportsFloat, step: int | None = None, *, time: datetime | None = None
+    ) -> None:
+        """Log one value of a metric; it is in the file when this returns.
+
+        Args:
+            key: its name.
+            value: a number; NaN and infinities are kept.
+            step: None: one after this key's last, from 0.
+            time: aware; None: now.
+
+        Raises:
+            Invalid, TypeError: key, value, step or time can never be right.
+        """
+        self._writer.log_metric(key, value, step, time=time)
+
+    def log_metrics(
+        self, metrics: Mapping[str, SupportsFloat], step: int | None = None, *, time: datetime | None = None
+    ) -> None:
+        """Log a value of each of several metrics; as `log_metric`."""
+        self._writer.log_metrics(metrics, step, time=time)
+
+    def define_metric(self, key: str, *, goal: Literal["min", "max"]) -> None:
+        """Say what the best of a metric is; known names (loss, rmse, accuracy, f1 ...) have a goal already."""
+        if goal not in ("min", "max"):
+            raise Invalid(f"goal={goal!r}: give 'min' or 'max'.")
+        self._writer.append(events.Goal(check_key(key, "metric"), goal))
+
+    def set_tag(self, key: str, value: object) -> None:
+        """Set a tag; its value is kept as text."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set several tags."""
+        texts: dict[str, str | None] = {check_key(key, "tag"): str(value) for key, value in tags.items()}
+        if texts:
+            self._writer.append(events.Tags(texts))
+
+    def delete_tag(self, key: str) -> None:
+        """Delete a tag; where there is none, nothing happens."""
+        self._writer.append(events.Tags({check_key(key, "tag"): None}))
+
+    def set_note(self, text: str) -> None:
+        """Set the note."""
+        if not isinstance(text, str):
+            raise TypeError(f"a note is text, not {type(text).__name__}.")
+        self._writer.append(events.Note(text))
+
+    def rewind(self, to_step: int) -> None:
+        """Hide the points of earlier sessions after ``to_step``; they stay in the log."""
+        self._writer.rewind(to_step)
+
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def log_artifact(self, local_path: StrPath, folder: str | None = None) -> None:
+        """Keep a file, or a folder with all that is in it.
+
+        Args:
+            local_path: what to keep; it keeps its own name.
+            folder: where in the run; None: at its top.
+
+        Raises:
+            FileNotFoundError: there is nothing at ``local_path``.
+        """
+        source = Path(local_path)
+        if not source.exists():
+            raise FileNotFoundError(f"there is nothing at {os.fspath(local_path)!r} to log.")
+        name = source.resolve().name
+        if source.is_dir():
+            self._keep_folder(source, _inside(folder, name))
+        else:
+            self._keep(_inside(folder, name), source)
+
+    def log_artifacts(self, local_dir: StrPath, folder: str | None = None) -> None:
+        """Keep the contents of a folder.
+
+        Raises:
+            NotADirectoryError: it is none.
+        """
+        source = Path(local_dir)
+        if not source.is_dir():
+            raise NotADirectoryError(f"{os.fspath(local_dir)!r} is no folder. For one file use log_artifact.")
+        self._keep_folder(source, _inside(folder, ""))
+
+    def log_text(self, text: str, path: str) -> None:
+        """Keep a text as a file of the run."""
+        if not isinstance(text, str):
+            raise TypeError(f"log_text keeps a text, not {type(text).__name__}. For data use log_dict.")
+        self._keep(_checked_path(path), text.encode("utf-8", "surrogatepass"))
+
+    def log_dict(self, value: Mapping[str, object] | Sequence[object], path: str) -> None:
+        """Keep a mapping or list as JSON, or as YAML where ``path`` ends in .yaml or .yml.
+
+        Raises:
+            TypeError: something in it has no such form.
+        """
+        path = _checked_path(path)
+        plain = plain_value(value)
+        if path.endswith((".yaml", ".yml")):
+            import yaml
+
+            text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+        else:
+            text = json.dumps(plain, indent=2, ensure_ascii=False)
+        self._keep(path, text.encode("utf-8", "surrogatepass"))
+
+    def log_dataset(self, data: object, name: str | None = None, *, context: str = "train") -> Dataset:
+        """Note which data the run uses: name, digest, schema and rows; never the data.
+
+        Args:
+            data: an array, a frame, columns, rows, or the path of a file.
+            name: None: "dataset", or the file's name.
+            context: what it is used for.
+
+        Returns:
+            The fact; equal data have equal digests.
+
+        Raises:
+            TypeError: this is no data.
+        """
+        from podium.workspace.datasets import describe
+
+        found = describe(data, name, context)
+        self._writer.append(events.Dataset(found.name, found.digest, found.context, found.rows, found.schema))
+        return found
+
+    def log_model(
+        self,
+        model: object,
+        name: str = "model",
+        *,
+        input_example: object = None,
+        signature: Signature | None = None,
+        files: Mapping[str, StrPath] | None = None,
+        code: Sequence[StrPath] = (),
+        requirements: Sequence[str] | None = None,
+        flavor: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> ModelInfo:
+        """Keep a model as an MLflow model directory; as `podium.save_model`.
+
+        Returns:
+            What is known of it; its ``uri`` is ``runs:/<run id>/<name>``.
+
+        Raises:
+            TypeError, Invalid, FileNotFoundError: as `podium.save_model`.
+        """
+        from podium.models.info import info_to_json
+        from podium.models.saving import write_model
+        from podium.stores.keys import portable_path
+
+        name = "/".join(portable_path(name))
+        with tempfile.TemporaryDirectory(prefix="podium-model-") as folder:
+            target = Path(folder) / "model"
+            written = write_model(
+                model,
+                target,
+                name=name.rpartition("/")[2],
+                uri=self.model_uri(name),
+                run_id=self.run_id,
+                input_example=input_example,
+                signature=signature,
+                files=files,
+                code=code,
+                requirements=requirements,
+                flavor=flavor,
+                metadata=metadata,
+            )
+            with self._world(f"the model {name!r}"):
+                listed = [(each.path, each.size, each.sha256) for each in written.manifest.files]
+                kept = self._keeper().keep_model(name, target, listed, written.manifest.sha256)
+                facts = info_to_json(written.info)
+                self._writer.append(events.Model(kept.name, kept.key, kept.sha256, kept.files, facts))
+        return written.info
+
+    def _log_verdict(self, verdict: Mapping[str, Any]) -> None:
+        """What a gate said when this run's model was registered."""
+        self._writer.append(events.Verdict(verdict))
+
+    def _keep_folder(self, source: Path, folder: str) -> None:
+        for file in sorted(each for each in source.rglob("*") if each.is_file()):
+            self._keep(_inside(folder, file.relative_to(source).as_posix()), file)
+
+    def _keep(self, path: str, source: bytes | Path) -> None:
+        with self._world(f"the artifact {path!r}"):
+            shelf = self._keeper()
+            before = shelf.known.get(path)
+            artifact = shelf.keep(path, source)
+            if artifact != before:
+                self._writer.append(artifact)
+
+    def _keeper(self) -> Shelf:
+        if self._shelf is None:
+            from podium.runs.artifacts import Shelf
+
+            # A forked child is another writer, and stores under names of its own.
+            creator = self._is_creator and not self._writer.is_inherited
+            self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
+        return self._shelf
+
+    @contextlib.contextmanager
+    def _world(self, what: str) -> Iterator[None]:
+        """The boundary at which training goes on although a file could not be kept."""
+        try:
+            yield
+        except (StoreError, OSError) as error:
+            if self._writer.strict:
+                raise
+            self._writer.dropped += 1
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"run {self.run_id} could not keep {what}: {error}. Training goes on; what is lost is counted in "
+                    "run.dropped, and this is said once.",
+                    PodiumWarning,
+                    stacklevel=4,
+                )
+
+    def flush(self, *, timeout_s: float | None = None) -> bool:
+        """Bring all that was logged to the disk, and to the store where that is elsewhere.
+
+        Returns:
+            True if all of it is in the store.
+        """
+        return self._writer.flush(timeout_s)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._named_as is None:
+            raise TypeError(
+                f"run {self.run_id} lives in a store of this process alone ({type(self._store).__name__}), which "
+                "another process cannot open. Use a store with a path or URL."
+            )
+        return (_amend_elsewhere, (self._named_as, self.run_id))
+
+
+def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
+    from podium.workspace.workspace import Workspace
+
+    return Workspace(store).amend_run(run_id)
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, str) or not path.strip("/"):
+        raise Invalid(f"{path!r} is no path inside a run: give a file name such as 'report.txt'.")
+    return path.strip("/")
+
+
+def _inside(folder: str | None, name: str) -> str:
+    return "/".join(part for part in ((folder or "").strip("/"), name) if part)

@@ -1,0 +1,694 @@
+"""One store, its runs, its registry, its models: what everything public is a method of, or a function on the default.
+
+Resolves what users call a run or a model to what the layers below work on. Holds no global state.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from podium.errors import Conflict, Invalid, NotFound, PodiumWarning, RunNotFound, StoreError, near_names
+from podium.ids import new_run_id
+from podium.runs.events import Start
+from podium.runs.layout import RunKeys, check_run_id
+from podium.runs.locking import machine
+from podium.runs.reader import (
+    FoundExperiment,
+    FoundRun,
+    ensure_experiment,
+    experiments,
+    find_run,
+    living_writers,
+    read_run,
+    runs_of,
+    status_of,
+)
+from podium.runs.writer import Writer
+from podium.stores.contract import Store
+from podium.stores.places import Place, claim, find_place, may_run_code
+from podium.workspace import endings, open_runs, two_lines
+from podium.workspace.active import ActiveRun
+from podium.workspace.experiments import checked_experiment, default_experiment
+from podium.workspace.names import name_of
+from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
+from podium.workspace.starting import make_room
+from podium.workspace.surroundings import host_name, redacted_url, surroundings, user_name
+from podium.workspace.switches import is_on
+
+if TYPE_CHECKING:
+    from podium.commits.registry import Located, Registry
+    from podium.commits.source import ModelLike, ModelSource
+    from podium.models.info import ModelInfo
+    from podium.models.live import LiveModel
+    from podium.models.manifest import Manifest
+    from podium.models.model import Model
+    from podium.runs.fold import RunState
+
+__all__ = ["Workspace"]
+
+StrPath: TypeAlias = str | os.PathLike[str]
+
+
+class Workspace:
+    """A store and everything in it. Leaving ``with`` closes it, and ends the runs it started that are still open.
+
+    Args:
+        store: a folder, a URL or a store; ``"memory:"`` is a new one each time. None: what ``PODIUM_STORE`` names, else
+            the nearest ``.podium`` here or above, else ``./.podium``, which the first write makes.
+        read_only: refuse every change.
+
+    Raises:
+        Invalid: no store goes by this URL.
+        StoreError: the store was written by a newer podium.
+    """
+
+    url: str
+
+    def __init__(self, store: StrPath | Store | None = None, *, read_only: bool = False) -> None:
+        self._read_only = read_only
+        self._place: Place | None = None
+        if is_on("PODIUM_DISABLED") and store is None:
+            store = "memory:"
+        if store is None or isinstance(store, str | os.PathLike):
+            self._place = find_place(store)
+            self._store = self._place.open()
+            self.url = redacted_url(self._place.url)
+        else:
+            self._store = store
+            self.url = redacted_url(str(getattr(store, "root", "") or f"{type(store).__name__}:"))
+        self._claimed = False
+        self._experiments: set[str] = set()
+        self._registry: Registry | None = None
+        self._started: list[ActiveRun] = []
+
+    @property
+    def named_as(self) -> str | None:
+        """What opens this store in another process; None where nothing does."""
+        if self._place is None:
+            root = getattr(self._store, "root", None)
+            return str(root) if isinstance(root, Path) else None
+        return None if self._place.url.startswith("memory:") else self._place.url
+
+    @property
+    def registry(self) -> Registry:
+        """Its models, their versions and aliases."""
+        if self._registry is None:
+            from podium.commits.registry import Registry
+
+            self._registry = Registry(
+                self._store,
+                find_source=self._model_source,
+                claim=self._claim,
+                trusted=self._trusted,
+                fetch=self._fetched,
+                read_only=self._read_only,
+            )
+        return self._registry
+
+    # --- starting runs -----------------------------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        run_name: str | None = None,
+        *,
+        experiment: str | None = None,
+        run_id: str | None = None,
+        resume: Literal["must", "allow"] = "must",
+        nested: bool = False,
+        parent: RunLike | None = None,
+        tags: Mapping[str, object] | None = None,
+        note: str | None = None,
+        enabled: bool = True,
+        system_metrics: bool = False,
+        strict: bool | None = None,
+    ) -> ActiveRun:
+        """Start a run, or go on with one. It is current inside ``with``.
+
+        Args:
+            run_name: its title; None: one is made up.
+            experiment: None: that of the parent, else what `track.set_experiment` said, else "default".
+            run_id: go on with this run.
+            resume: "must": it has to be there; "allow": it is made if it is not, under this name of your own
+                (``[a-z0-9][a-z0-9_-]{0,63}``), and many processes may hold it.
+            nested: a child of the current run, if there is one.
+            parent: a child of this run.
+            tags: as `ActiveRun.set_tags`.
+            note: as `ActiveRun.set_note`.
+            enabled: False: every call works, and nothing is kept.
+            system_metrics: log processor, memory, disk and network every ten seconds.
+            strict: raise what the world decides (a full disk) instead of counting it; None: as ``PODIUM_STRICT`` says.
+
+        Raises:
+            RunActive: a run of this context is open.
+            RunNotFound: ``run_id`` is not there and must be.
+            Conflict: ``run_id`` belongs to another experiment.
+            Invalid: a name that cannot be; ``read_only``.
+            StoreError: the run cannot be begun.
+            MissingExtra: ``system_metrics`` without psutil.
+        """
+        self._check_writable()
+        if resume not in ("must", "allow"):
+            raise Invalid(f"resume={resume!r}: give 'must' or 'allow'.")
+        inherited = os.environ.pop("PODIUM_RUN_ID", None) if run_id is None else None
+        if inherited:
+            run_id, resume = inherited, "allow"
+        parent_run = self._parent(nested=nested, parent=parent)
+        if not enabled:
+            return self._disabled_run(run_name, experiment, tags, note)
+        if experiment is None:
+            experiment = parent_run.experiment if parent_run is not None else default_experiment()
+            chosen = False
+        else:
+            experiment, chosen = checked_experiment(experiment), True
+        now_ms = time.time_ns() // 1_000_000
+        found, joined = self._joined(run_id, resume, experiment if chosen else None)
+        if found is None:
+            self._ensure(experiment, now_ms)
+            found = FoundRun(RunKeys.of(experiment, run_id or new_run_id(now_ms)))
+        run = self._begin(
+            found,
+            joined,
+            Start(
+                kind="session",
+                experiment=found.keys.experiment,
+                run_name=run_name or name_of(found.run_id),
+                user=user_name(),
+                host=host_name(),
+                parent_run_id=parent_run.run_id if parent_run is not None else None,
+                environment=surroundings(),
+                machine=machine(),
+            ),
+            is_creator=run_id is None,
+            strict=is_on("PODIUM_STRICT") if strict is None else strict,
+        )
+        if tags:
+            run.set_tags(tags)
+        if note is not None:
+            run.set_note(note)
+        if system_metrics:
+            run._sample_system()
+        return run
+
+    def start_implicit_run(self) -> ActiveRun:
+        """The run that is started because something was logged and none was current; ended with the script."""
+        run = self.start_run()
+        run._make_current(implicit=True)
+        return run
+
+    def _parent(self, *, nested: bool, parent: RunLike | None) -> Run | None:
+        named = None if parent is None else (parent if isinstance(parent, Run) else self.get_run(parent))
+        parent_run_id = make_room(nested=nested, parent_run_id=None if named is None else named.run_id)
+        if named is not None or parent_run_id is None:
+            return named
+        seat = open_runs.current()
+        return None if seat is None else seat.run
+
+    def _disabled_run(
+        self,
+        run_name: str | None,
+        experiment: str | None,
+        tags: Mapping[str, object] | None,
+        note: str | None,
+    ) -> ActiveRun:
+        """Every call works, on a store of its own that nobody else sees."""
+        from podium.stores.memory import MemoryStore
+
+        aside = Workspace(MemoryStore())
+        keys = RunKeys.of(
+            checked_experiment(experiment or default_experiment()), new_run_id(time.time_ns() // 1_000_000)
+        )
+        start = Start("session", keys.experiment, run_name=run_name or name_of(keys.run_id), user=user_name())
+        run = aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
+        if tags:
+            run.set_tags(tags)
+        if note is not None:
+            run.set_note(note)
+        return run
+
+    def _joined(
+        self, run_id: str | None, resume: Literal["must", "allow"], experiment: str | None
+    ) -> tuple[FoundRun | None, RunState | None]:
+        """The run to go on with and what it says; (None, None) where a new one begins."""
+        if run_id is None:
+            return None, None
+        check_run_id(run_id)
+        try:
+            found = find_run(self._store, run_id)
+        except RunNotFound:
+            if resume == "must":
+                raise
+            return None, None
+        if found.run_id != run_id and resume == "allow":
+            return None, None  # a prefix of another run's id is a name of its own here
+        if experiment is not None and experiment != found.keys.experiment:
+            raise Conflict(
+                f"run {found.run_id} belongs to experiment {found.keys.experiment!r}, not to {experiment!r}. "
+                "Leave experiment out to go on with it, or give another run_id."
+            )
+        return found, read_run(self._store, found)
+
+    def _begin(
+        self,
+        found: FoundRun,
+        joined: RunState | None,
+        start: Start,
+        *,
+        is_creator: bool,
+        strict: bool,
+        enabled: bool = True,
+    ) -> ActiveRun:
+        resumed = joined is not None and self._has_ended_session(found, joined)
+        writer = Writer(self._store, found.keys, start, joined=joined, strict=strict)
+        run = ActiveRun(
+            self._store,
+            found,
+            writer,
+            named_as=self.named_as,
+            is_session=start.kind == "session",
+            is_creator=is_creator,
+            resumed=resumed,
+            enabled=enabled,
+        )
+        if start.kind == "session":
+            endings.install()
+            self._started.append(run)
+            if enabled:
+                two_lines.say_where(self.url, found.keys.experiment)
+        return run
+
+    def _has_ended_session(self, found: FoundRun, joined: RunState) -> bool:
+        living = set(living_writers(self._store, found, joined))
+        return any(log.is_session and log.writer_id not in living for log in joined.logs.values())
+
+    def amend_run(self, run: RunLike) -> ActiveRun:
+        """Open a run to add metrics, tags, artifacts or models; its status and times stay.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+        self._check_writable()
+        found = find_run(self._store, run if isinstance(run, str) else run.run_id)
+        self._claim()
+        start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
+        return self._begin(
+            found, read_run(self._store, found), start, is_creator=False, strict=is_on("PODIUM_STRICT")
+        )
+
+    # --- reading runs ------------------------------------------------------------------------------------------------
+
+    def get_run(self, run_id: str) -> Run:
+        """A run as it is now.
+
+        Args:
+            run_id: the id, or the first 8 or more characters of it.
+
+        Raises:
+            RunNotFound: none, or several, have it.
+        """
+        if isinstance(run_id, Run):
+            run_id = run_id.run_id
+        return self._run(find_run(self._store, run_id))
+
+    def _run(self, found: FoundRun) -> Run:
+        state = read_run(self._store, found)
+        return Run(
+            facts_of(found, state, status_of(self._store, found, state)), RunSource(self._store, found)
+        )
+
+    def search_runs(
+        self,
+        filter: str = "",  # noqa: A002 - MLflow's place and the contract's name
+        *,
+        experiment: str | Sequence[str] | None = None,
+        order_by: str | Sequence[str] = (),
+        limit: int | None = None,
+        deleted: bool = False,
+    ) -> Runs:
+        """The runs a filter matches, the newest first.
+
+        Args:
+            filter: in the language of docs/query.md; "" is all.
+            experiment: one, or several; None: all. One that does not exist has no runs, and a warning says so.
+            order_by: fields, each with an optional DESC.
+            limit: at most so many; None: all.
+            deleted: those that were deleted, instead of those that were not.
+
+        Raises:
+            QueryError: filter or order do not parse.
+        """
+        from podium.search import matches, parse_filter, parse_order, sort
+        from podium.workspace.subjects import subject_of
+
+        if not isinstance(filter, str):
+            raise TypeError(
+                f"search_runs takes a filter first, not {filter!r}. podium has no experiment ids; write "
+                'search_runs("metrics.f1 > 0.9", experiment="fraud").'
+            )
+        if limit is not None and (isinstance(limit, bool) or limit < 0):
+            raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
+        expr, order = parse_filter(filter), parse_order(order_by)
+        now = datetime.now(UTC)
+        runs = [self._run(found) for each in self._wanted(experiment) for found in runs_of(self._store, each)]
+        kept = [
+            run
+            for run in runs
+            if run._facts.state.logs and run.deleted is deleted and matches(expr, subject_of(run), now=now)
+        ]
+        return Runs(sort(kept, order, subject_of)[:limit])
+
+    def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
+        known = experiments(self._store)
+        if experiment is None:
+            return known
+        names = [experiment] if isinstance(experiment, str) else list(experiment)
+        there = {each.name: each for each in known}
+        for name in names:
+            if name not in there:
+                near = near_names(name, there)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
+        return [there[name] for name in dict.fromkeys(names) if name in there]
+
+    # --- models --------------------------------------------------------------------------------------------------------
+
+    def load_model(
+        self,
+        model: ModelLike,
+        *,
+        native_type: type[Any] | None = None,
+        trust: bool | None = None,
+        strict_environment: bool = False,
+        allow_offline: bool = False,
+        verify_signature: str | None = None,
+    ) -> Model[Any]:
+        """Load a model, every file held against its SHA-256.
+
+        Args:
+            model: ``models:/<name>@<alias>``, ``models:/<name>/<version>``, ``runs:/<run id>/<path>``, a path, a
+                ModelInfo or a ModelVersion.
+            native_type: what ``model.native`` has to be.
+            trust: whether its code may be run; None: as this workspace is trusted.
+            strict_environment: refuse where packages differ.
+            allow_offline: without effect for stores on this machine.
+            verify_signature: refuse what this key did not sign.
+
+        Raises:
+            NotFound, Corrupt, UntrustedModel, Quarantined, MissingExtra, EnvironmentMismatch, TypeError, Invalid
+        """
+        from podium.models.loading import load_directory
+
+        self._refuse_unsigned(verify_signature)
+        found = self._model_place(model)
+        return load_directory(
+            found.folder,
+            native_type=native_type,
+            uri=found.uri,
+            name=found.name,
+            version=found.version,
+            run_id=found.run_id,
+            manifest=found.manifest,
+            trusted=found.manifest is not None and self._trusted(),
+            trust=trust,
+            trust_path=self.named_as if found.manifest is not None else None,
+            strict_environment=strict_environment,
+        )
+
+    def model_info(self, model: ModelLike) -> ModelInfo:
+        """What is known of a model without loading it.
+
+        Raises:
+            NotFound, Corrupt, Invalid
+        """
+        from podium.models.loading import model_info_of
+
+        found = self._model_place(model)
+        return model_info_of(
+            found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
+        )
+
+    def live(
+        self,
+        uri: str,
+        *,
+        poll_s: float = 5.0,
+        check: Callable[[Model[Any]], object] | None = None,
+        on_swap: Callable[[Model[Any], Model[Any]], object] | None = None,
+        on_failure: Callable[[Exception], object] | None = None,
+        shadow: str | None = None,
+        trust: bool | None = None,
+        verify_signature: str | None = None,
+    ) -> LiveModel:
+        """A model that follows its alias: it is loaded now, and again whenever the alias moves.
+
+        Args:
+            uri: ``models:/<name>@<alias>`` or ``models:/<name>/latest``.
+            poll_s: how often the alias is read.
+            check: called with a new version before it serves; raising, or returning False, refuses it.
+            on_swap: called with the old and the new model.
+            on_failure: called with the error of a look that failed.
+            shadow: a second URI whose model predicts the same requests aside and is compared.
+            trust: as `load_model`.
+            verify_signature: as `load_model`.
+
+        Raises:
+            Invalid: the URI cannot move.
+            NotFound, Corrupt, UntrustedModel, Quarantined, MissingExtra: as `load_model`, of the first load.
+        """
+        from podium.models.live import LiveModel
+
+        self._refuse_unsigned(verify_signature)
+        return LiveModel(
+            self._followed(uri, trust),
+            poll_s=poll_s,
+            check=check,
+            on_swap=on_swap,
+            on_failure=on_failure,
+            shadow=None if shadow is None else self._followed(shadow, trust),
+        )
+
+    def _followed(self, uri: str, trust: bool | None) -> Any:
+        from podium.commits.naming import parse_model_uri
+        from podium.models.following import Followed
+
+        if not parse_model_uri(uri).can_move:
+            raise Invalid(
+                f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
+            )
+        registry = self.registry
+        return Followed(
+            uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+        )
+
+    def _refuse_unsigned(self, verify_signature: str | None) -> None:
+        if verify_signature is not None:
+            from podium.errors import Refused
+
+            raise Refused(
+                "verify_signature was given, and no version in this store is signed: this podium cannot sign yet. "
+                "Leave it out to load what the SHA-256 vouches for."
+            )
+
+    def _model_place(self, model: ModelLike) -> _Found:
+        """Where the bytes of a model are, and what they have to be."""
+        from podium.commits.facts import ModelVersion
+        from podium.models.info import ModelInfo
+
+        if isinstance(model, ModelVersion):
+            return self._version_place(model.uri, expected=model.sha256)
+        if isinstance(model, ModelInfo):
+            text = model.uri
+            if text.startswith("models:/"):
+                return self._version_place(text, expected=model.sha256)
+            if text.startswith("runs:/"):
+                return self._run_place(text, expected=model.sha256)
+            return _path_place(text)
+        text = os.fspath(model)
+        if text.startswith("models:/"):
+            return self._version_place(text)
+        if text.startswith("runs:/"):
+            return self._run_place(text)
+        return _path_place(text)
+
+    def _version_place(self, uri: str, expected: str | None = None) -> _Found:
+        located = self.registry.locate(uri)
+        _check_same(uri, located.manifest, expected)
+        folder = self._store.local_path(located.folder)
+        if folder is None:
+            folder = self._fetched(located)
+        return _Found(
+            folder,
+            located.uri,
+            located.manifest,
+            name=located.name,
+            version=located.version,
+            run_id=located.run_id,
+        )
+
+    def _run_place(self, uri: str, expected: str | None = None) -> _Found:
+        from podium.models.manifest import FileEntry, Manifest
+        from podium.runs.artifacts import artifact_key
+
+        run_id, _, name = uri.removeprefix("runs:/").partition("/")
+        if not run_id or not name:
+            raise Invalid(f"{uri!r} names no model of a run. Write runs:/<run id>/<name>.")
+        run = self.get_run(run_id)
+        models = run._facts.state.models
+        model = models.get(name)
+        if model is None:
+            logged = ", ".join(map(repr, models)) or "none"
+            raise NotFound(f"run {run.run_id} logged no model {name!r}; its models: {logged}.", name=name)
+        manifest = Manifest(tuple(FileEntry(each.path, each.size_bytes, each.sha256) for each in model.files))
+        _check_same(uri, manifest, expected)
+        key = artifact_key(run._source.found.keys, model.key)
+        pinned = f"runs:/{run.run_id}/{name}"
+        folder = self._store.local_path(key)
+        if folder is None:
+            folder = self._cached(manifest, key, pinned)
+        return _Found(folder, pinned, manifest, name=name.rpartition("/")[2], run_id=run.run_id, run=run)
+
+    def _fetched(self, located: Located) -> Path:
+        return self._cached(located.manifest, located.folder, located.uri)
+
+    def _cached(self, manifest: Manifest, folder: Any, uri: str) -> Path:
+        from podium.models.cache import ModelCache
+
+        def fetch(path: str, local: Path) -> None:
+            key = folder
+            for segment in path.split("/"):
+                key = key / segment
+            self._store.download(key, local)
+
+        return ModelCache().folder(manifest, fetch, uri=uri)
+
+    def _model_source(self, model: ModelLike) -> ModelSource:
+        """What `Registry.register` copies: the bytes, and the facts of the run that made them."""
+        from podium.commits.source import ModelSource
+        from podium.models.loading import model_info_of
+        from podium.models.manifest import manifest_of
+        from podium.models.trust import written_here
+
+        found = self._model_place(model)
+        info = model_info_of(
+            found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
+        )
+        manifest = found.manifest if found.manifest is not None else manifest_of(found.folder)
+        facts = self._facts_of_maker(found, info.run_id)
+        return ModelSource(
+            info=info,
+            manifest=manifest,
+            folder=found.folder,
+            trusted=self._trusted()
+            if found.manifest is not None
+            else written_here(found.folder, info.sha256),
+            params=dict(facts.params) if facts is not None else {},
+            metrics={key: each.last for key, each in facts.summary.items()} if facts is not None else {},
+            tags=dict(facts.tags) if facts is not None else {},
+            summaries=dict(facts.summary) if facts is not None else {},
+        )
+
+    def _facts_of_maker(self, found: _Found, run_id: str | None) -> RunFacts | None:
+        if found.run is not None:
+            return found.run._facts
+        if run_id is None:
+            return None
+        try:
+            return self.get_run(run_id)._facts
+        except (NotFound, Invalid):
+            return None  # a model of another store: its run is not here
+
+    # --- the store -------------------------------------------------------------------------------------------------------
+
+    def _trusted(self) -> bool:
+        return self._place is None or may_run_code(self._place)
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise Invalid("this workspace was opened with read_only=True: nothing is changed through it.")
+
+    def _claim(self) -> None:
+        if not self._claimed:
+            claim(self._store)
+            self._claimed = True
+
+    def _ensure(self, experiment: str, now_ms: int) -> None:
+        self._claim()
+        if experiment not in self._experiments:
+            ensure_experiment(self._store, experiment, now_ms)
+            self._experiments.add(experiment)
+
+    def close(self) -> None:
+        """End the runs this workspace started that are still open; again: nothing."""
+        started, self._started = self._started, []
+        for run in reversed(started):
+            run.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ending = endings.ending_of(error)
+        for run in reversed(self._started):
+            run._end_as(ending)
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Workspace {self.url}>"
+
+
+class _Found:
+    """Where the bytes of a model are, and what they have to be."""
+
+    __slots__ = ("folder", "manifest", "name", "run", "run_id", "uri", "version")
+
+    def __init__(
+        self,
+        folder: Path,
+        uri: str,
+        manifest: Manifest | None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        run_id: str | None = None,
+        run: Run | None = None,
+    ) -> None:
+        self.folder = folder
+        self.uri = uri
+        self.manifest = manifest
+        self.name = name
+        self.version = version
+        self.run_id = run_id
+        self.run = run
+
+
+def _path_place(text: str) -> _Found:
+    if text.startswith("file:"):
+        from podium.stores.local import open_file
+
+        return _Found(open_file(text).root, text, None)
+    if "://" in text:
+        raise StoreError(
+            f"{redacted_url(text)} lies in another place than this machine's disk, which this podium does not read yet. "
+            "Bring it here, or register it in a store."
+        )
+    return _Found(Path(text), text, None)
+
+
+def _check_same(uri: str, manifest: Manifest, expected: str | None) -> None:
+    if expected is not None and manifest.sha256 != expected:
+        from podium.errors import Corrupt
+
+        raise Corrupt(
+            f"{uri} is not the model it was when you read about it: its manifest differs. Read it again.",
+            key=uri,
+            expected=expected,
+            found=manifest.sha256,
+        )
