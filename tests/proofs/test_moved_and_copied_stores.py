@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from podium import Workspace
@@ -32,12 +33,12 @@ TRAIN = textwrap.dedent(
 )
 HOSTILE = textwrap.dedent(
     """
-    import pathlib
+    import os
     from podium import registry, track
 
     class Trap:
         def __reduce__(self):
-            return (pathlib.Path.touch, (pathlib.Path.home() / "the trap has run",))
+            return (os.system, ('touch "$HOME/the trap has run"',))
 
     class Model:
         def __init__(self):
@@ -84,7 +85,7 @@ def test_a_store_that_was_moved_still_resolves_and_loads(trained: Path, tmp_path
     with Workspace(moved) as workspace:
         (run,) = workspace.search_runs("metrics.accuracy > 0.9")
         assert run.params["C"] == 1.0
-        assert workspace.load_model(run.model_uri()).predict([[5.1, 3.5, 1.4, 0.2]]).tolist() == [0]
+        assert workspace.load_model(run.model_uri()).predict(np.array([[5.1, 3.5, 1.4, 0.2]])).tolist() == [0]
         assert workspace.load_model("models:/iris@champion").version == 1
 
 
@@ -144,9 +145,11 @@ def test_a_copy_taken_while_the_store_is_written_reads_as_it_was_or_later(
         with Workspace(copy) as workspace:
             run = workspace.get_run(run_id)
             assert run.summary["loss"].last_step >= acknowledged_step
-            champion = workspace.load_model("models:/fraud@candidate")
-            assert champion.version is not None
-            assert champion.version >= acknowledged_version
+            candidate = workspace.registry.resolve("models:/fraud@candidate")
+            assert int(candidate.rpartition("/")[2]) >= acknowledged_version
+            # Later commits may name bytes that were not there yet when cp passed by: those are refused, not mixed up.
+            for version in range(1, acknowledged_version + 1):
+                assert workspace.load_model(f"models:/fraud/{version}").version == version
 
     kill_after(logging, 0)
     kill_after(registering, 0)

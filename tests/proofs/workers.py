@@ -47,7 +47,7 @@ def register_many(store: str, worker: int, times: int, done: Connection) -> None
         done.send(given)
 
 
-def resolve_until_told(store: str, told: Connection, alias: str) -> None:
+def resolve_until_told(store: str, alias: str, told: Connection) -> None:
     """Resolve an alias and load what it names, without end; send how often, and the first failure if any."""
     looks, failure = 0, None
     with Workspace(store, read_only=True) as workspace:

@@ -17,6 +17,7 @@ from typing import Literal
 from podium.commits.decisions import Preflight
 from podium.errors import PreflightFailed
 from podium.models.manifest import Manifest
+from podium.models.mlmodel import read_mlmodel
 
 __all__ = ["preflight"]
 
@@ -59,7 +60,7 @@ def preflight(
     Returns:
         How it went; asked once a digest in this process, since neither bytes nor Python change.
     """
-    outcome, text = _flown(str(folder), manifest, trusted)
+    outcome, text = _outcome(folder, manifest, trusted)
     if outcome == "passed":
         return Preflight("passed")
     which = "the model" if version is None else f"version {version}"
@@ -75,8 +76,15 @@ def preflight(
     )
 
 
+def _outcome(folder: Path, manifest: Manifest, trusted: bool) -> tuple[str, str]:
+    # Half a second for a process that would have nothing to predict is better not spent.
+    if not read_mlmodel(folder, uri=folder.name).example:
+        return "skipped", "it has no input example to predict"
+    return _flown(str(folder), manifest, trusted, os.environ.get("PODIUM_TRUST"))
+
+
 @functools.lru_cache(maxsize=256)
-def _flown(folder: str, manifest: Manifest, trusted: bool) -> tuple[str, str]:
+def _flown(folder: str, manifest: Manifest, trusted: bool, _word: str | None) -> tuple[str, str]:
     order = {
         "sys_path": [each for each in sys.path if each],
         "folder": folder,
