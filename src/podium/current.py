@@ -87,7 +87,7 @@ def active_run() -> ActiveRun | None:
     seat = open_runs.current()
     if seat is not None:
         return seat.run
-    seats = open_runs.open_seats()
+    seats = [each for each in open_runs.open_seats() if not each.confined]
     return seats[0].run if len(seats) == 1 else None
 
 
@@ -100,7 +100,7 @@ def current_run() -> ActiveRun:
     run = active_run()
     if run is not None:
         return run
-    open_ids = [seat.run.run_id for seat in open_runs.open_seats()]
+    open_ids = [seat.run.run_id for seat in open_runs.open_seats() if not seat.confined]
     if not open_ids and threading.current_thread() is threading.main_thread():
         return default_workspace().start_implicit_run()
     if open_ids:

@@ -58,7 +58,7 @@ class Stamped(Generic[Value]):
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class BadLine:
     """A line that is no event: where it is, in which log."""
 
@@ -197,6 +197,7 @@ class RunState:
                 self._fold_line(log, value)
             at = cut
         log.offset += whole
+        self.bad_lines.sort()
         return whole
 
     def _fold_line(self, log: LogState, value: object) -> None:
@@ -207,7 +208,8 @@ class RunState:
                 raise ValueError("no JSON")
             if type(value) is list and value and value[0] == "metric":
                 time_ms, step, pairs = metric_row(value)
-                log.clock_ms = max(log.clock_ms, time_ms)
+                if time_ms > log.clock_ms:
+                    log.clock_ms = time_ms
                 self._fold_points(log, step, pairs)
                 return
             time_ms, event = decode(value)
@@ -393,14 +395,17 @@ class RunState:
         )
 
     def _deciding(self) -> list[LogState]:
-        """The last session to start, and those still open at that moment: an attempt that was over does not count."""
+        """The last session to start, and those still open at that moment: an attempt that was over does not count.
+
+        One without an end was open as long as it wrote: a run that was lost and then resumed is not lost.
+        """
         last = self._last_session()
         if last is None:
             return []
         return [
             log
             for log in self.logs.values()
-            if log.is_session and (log is last or log.end is None or log.ended > last.begun)
+            if log.is_session and (log is last or _last_sign(log) > last.begun)
         ]
 
     def open_logs(self) -> list[LogState]:
@@ -432,6 +437,11 @@ class RunState:
     def end_ms(self) -> int | None:
         """When the last deciding session ended or was last heard of; None where there is none."""
         return max((log.clock_ms for log in self._deciding()), default=None)
+
+
+def _last_sign(log: LogState) -> Stamp:
+    """Stamp of the end of a session, or of the last that is known of it."""
+    return (log.clock_ms, log.writer_id, log.lines) if log.end is None else log.ended
 
 
 def _stamp(found: Stamped[Any]) -> Stamp:

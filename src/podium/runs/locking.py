@@ -20,14 +20,16 @@ def is_lockable() -> bool:
 
 
 def hold(fd: int) -> bool:
-    """Take the lock of a file just made; False where the file system has none."""
+    """Take the lock of a file just made; False where the file system has none.
+
+    Never waits: nobody asks for the lock of a log before its first line says that there is one.
+    """
     if sys.platform == "win32":
         return False
     import fcntl
 
     try:
-        # A reader may be asking at this moment, with a shared lock that it holds for microseconds: wait for it.
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -120,7 +120,7 @@ def experiments(store: Store) -> list[FoundExperiment]:
     if root is None:
         folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
     else:
-        folders = {EXPERIMENTS / each for each in _names_in(root) if (root / each).is_dir()}
+        folders = {EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()}
     found = [
         _experiment_at(store, folder) or FoundExperiment(folder.name, folder) for folder in sorted(folders)
     ]
@@ -137,12 +137,12 @@ def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
 
 def _names_in(path: Path) -> list[str]:
     try:
-        return [each for each in os.listdir(path) if is_segment(each)]
+        return os.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-# --- runs --------------------------------------------------------------------------------------------------------------
+# --- runs ------------------------------------------------------------------------------------------------------------
 
 
 def runs_of(store: Store, experiment: FoundExperiment) -> Iterator[FoundRun]:
@@ -151,7 +151,9 @@ def runs_of(store: Store, experiment: FoundExperiment) -> Iterator[FoundRun]:
     return _grouped(experiment, _log_names(store, experiment, None))
 
 
-def _log_names(store: Store, experiment: FoundExperiment, day: str | None) -> Iterator[LogName]:
+def _log_names(
+    store: Store, experiment: FoundExperiment, day: str | None, begins: str = ""
+) -> Iterator[LogName]:
     folder = experiment.folder / "runs"
     if day is not None:
         folder = folder / day
@@ -163,7 +165,7 @@ def _log_names(store: Store, experiment: FoundExperiment, day: str | None) -> It
     else:
         names = (name for each in _names_in(root) for name in _names_in(root / each))
     for name in names:
-        found = LogName.parse(name)
+        found = LogName.parse(name) if name.startswith(begins) else None
         if found is not None:
             yield found
 
@@ -199,7 +201,7 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         else [FoundExperiment(experiment, experiment_folder(experiment))]
     )
     for each in where:
-        names = [n for n in _log_names(store, each, run_folder_name(run_id)) if n.run_id == run_id]
+        names = _log_names(store, each, run_folder_name(run_id), f"{run_id}.")
         for run in _grouped(each, names):
             return run
     return _by_prefix(store, run_id, where)
@@ -224,7 +226,7 @@ def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> Found
 
 def _found_again(store: Store, run: FoundRun) -> FoundRun:
     experiment = FoundExperiment(run.keys.experiment, run.keys.logs.parent.parent)
-    names = [n for n in _log_names(store, experiment, run.keys.logs.name) if n.run_id == run.run_id]
+    names = _log_names(store, experiment, run.keys.logs.name, f"{run.run_id}.")
     return next(_grouped(experiment, names), FoundRun(run.keys))
 
 
@@ -288,8 +290,8 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
 def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float | None = None) -> list[str]:
     """The writers of open sessions that live.
 
-    On the writer's own machine its lock tells. Elsewhere, and for stores that are not on a disk, a log that did not change
-    for its lease belongs to nobody.
+    On the writer's own machine its lock tells. Elsewhere, and for stores that are not on a disk, a log that did not
+    change for its lease belongs to nobody.
 
     Args:
         store: where.
@@ -302,8 +304,12 @@ def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float
 
 
 def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
-    """The status of a run, with its writers asked."""
-    return state.status(living_writers(store, run, state))
+    """The status of a run, with its writers asked; the state then holds what they wrote last."""
+    living = living_writers(store, run, state)
+    if len(living) < len(state.open_logs()):
+        # A lock is free now, and its writer may have ended the log since it was read: only what it holds tells.
+        state = refresh(store, run, state)
+    return state.status(living)
 
 
 def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
@@ -324,7 +330,7 @@ def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
     return now_s - changed_s <= start.lease_s
 
 
-# --- metrics into columns ----------------------------------------------------------------------------------------------
+# --- metrics into columns --------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -340,6 +346,12 @@ class Columns:
     steps: array[int] = field(default_factory=lambda: array("q"))
     times_ms: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
+
+    def extend(self, more: Columns) -> None:
+        """Add points at the end."""
+        self.steps.extend(more.steps)
+        self.times_ms.extend(more.times_ms)
+        self.values.extend(more.values)
 
 
 def read_columns(
@@ -387,28 +399,31 @@ def _log_columns(
 def _add_alike(found: dict[str, Columns], rows: list[object], wanted: frozenset[str]) -> bool:
     """Take a chunk column by column, if all its lines are metrics of one value each; False if they are not."""
     try:
-        names, times, steps, keys, values = zip(*rows, strict=True)  # type: ignore[call-overload]  # else it raises
+        names, times, steps, keys, values = zip(*rows, strict=True)  # type: ignore[misc]  # other rows raise
     except (TypeError, ValueError):
         return False
-    kinds = set(map(type, values))
-    if set(names) != {"metric"} or not kinds <= {float, int} or set(map(type, keys)) != {str}:
+    if not (
+        set(names) == {"metric"}
+        and set(map(type, times)) == set(map(type, steps)) == {int}
+        and set(map(type, keys)) == {str}
+        and set(map(type, values)) <= {float, int}
+    ):
         return False
-    if set(map(type, times)) != {int} or set(map(type, steps)) != {int}:
-        return False
+    here = set(keys)
+    columns: dict[str, Columns] = {}
     try:
-        for key in set(keys):
-            if wanted and key not in wanted:
-                continue
-            mine = None if len(set(keys)) == 1 else [each == key for each in keys]
-            columns = found.get(key) or found.setdefault(key, Columns())
-            for target, column in (
-                (columns.steps, steps),
-                (columns.times_ms, times),
-                (columns.values, values),
-            ):
-                target.extend(column if mine is None else compress(column, mine))
+        for key in here & wanted if wanted else here:
+            mine = None if len(here) == 1 else [each == key for each in keys]
+            columns[key] = Columns(
+                *(
+                    array(kind, column if mine is None else compress(column, mine))
+                    for kind, column in (("q", steps), ("q", times), ("d", values))
+                )
+            )
     except OverflowError:
         return False
+    for key, more in columns.items():
+        found.setdefault(key, Columns()).extend(more)
     return True
 
 
@@ -448,9 +463,7 @@ def _merged(pieces: list[tuple[Stamp, Columns]]) -> Columns:
         return Columns()
     whole = Columns()
     for _, columns in sorted(pieces, key=lambda piece: piece[0]):
-        whole.steps.extend(columns.steps)
-        whole.times_ms.extend(columns.times_ms)
-        whole.values.extend(columns.values)
+        whole.extend(columns)
     steps = whole.steps
     if all(map(int.__le__, steps, steps[1:])):
         return whole

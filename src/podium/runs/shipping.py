@@ -1,8 +1,8 @@
 """Bring a log to a store that is not on this machine's disk.
 
 The writer appends to a spool file; its whole lines are put as parts named by the bytes they hold,
-``<log>.<start>-<end>``. Any parts that cover a log are the log, so that sending one twice changes nothing; after the end
-one part holds it all and the others go. Knows bytes and places, no events.
+``<log>.<start>-<end>``. Any parts that cover a log are the log, so that sending one twice changes nothing; after the
+end one part holds it all and the others go. Knows bytes and places, no events.
 """
 
 from __future__ import annotations

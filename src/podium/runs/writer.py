@@ -59,7 +59,10 @@ _OPEN_FLAGS = (
 )
 _INT64 = 2**63
 
+# All, those whose log is open, and the guard that no fork comes between opening a log and noting its writer.
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+_open_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+_opening = threading.RLock()
 _write = os.write
 _now_ns = time.time_ns
 
@@ -107,6 +110,7 @@ class Writer:
         self.keys = keys
         self.strict = strict
         self.writer_id = ""
+        self.first_line = b""
         self.dropped = 0
         self._store = store
         self._start = start
@@ -114,8 +118,9 @@ class Writer:
         self._lock = threading.RLock()
         self._fd = -1
         self._spool: Spool | None = None
-        self._torn = False
+        self._rough = False  # the next write has to mend something first: a torn line, or a loss nobody was told of
         self._unreported = 0
+        self._latest_ms = 0
         self._warned_lost = False
         self._warned_late = False
         self._ended = False
@@ -133,16 +138,22 @@ class Writer:
                 f"cannot begin the log of run {keys.run_id}: {error}. Nothing was started; mend that, or use "
                 "another store."
             ) from error
-        _writers.add(self)
         _keep_beating()
 
     def _join(self, joined: RunState) -> None:
         self._start = replace(self._start, after=joined.clock_ms + 1)
+        self._latest_ms = joined.clock_ms + 1
         self._params = dict(joined.params)
         for key, record in joined.metrics.items():
             self._series[key] = _Series(key_text(key), record.last_step + 1)
 
     def _open(self, start: Start) -> None:
+        with _opening:
+            self._open_guarded(start)
+            _writers.add(self)
+            _open_writers.add(self)
+
+    def _open_guarded(self, start: Start) -> None:
         writer_id = new_writer_id()
         key = self.keys.log(writer_id)
         path = self._store.local_path(key)
@@ -164,7 +175,8 @@ class Writer:
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        self.writer_id, self._fd, self._spool, self._torn = writer_id, fd, spool, not whole
+        self.writer_id, self.first_line, self._fd, self._spool = writer_id, first, fd, spool
+        self._rough = not whole or self._unreported > 0
         self._owner_pid = os.getpid()
 
     # --- the hot path ---------------------------------------------------------------------------------------------
@@ -195,8 +207,8 @@ class Writer:
                 step = series.next_step
             line = f'["metric",{self._clock_ns() // 1_000_000},{step},{series.text},{value!r}]\n'.encode()
             try:
-                if self._torn or _write(self._fd, line) != len(line):
-                    self._write_line(line, torn=not self._torn)
+                if self._rough or _write(self._fd, line) != len(line):
+                    self._write_line(line, torn=not self._rough)
             except OSError:
                 self._write_line(line)
             if step >= series.next_step:
@@ -243,7 +255,10 @@ class Writer:
             StoreUnavailable: it could not be kept, and the run is strict.
         """
         with self._lock:
-            self._write_line(encode(event, self._clock_ns() // 1_000_000))
+            now_ms = self._clock_ns() // 1_000_000
+            line = encode(event, now_ms)
+            self._latest_ms = max(self._latest_ms, now_ms)
+            self._write_line(line)
 
     def log_params(self, params: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Log params; one that has this very value already is not written again.
@@ -270,12 +285,8 @@ class Writer:
                     )
             if not new:
                 return
-            known = [key for key in new if key in self._params]
-            fresh = {key: value for key, value in new.items() if key not in known}
-            if fresh:
-                self.append(Params(fresh))
-            if known:
-                self.append(Params({key: new[key] for key in known}, overwrite=True))
+            # Also where this writer knows no value: another may have logged one that it never read.
+            self.append(Params(new, overwrite))
             self._params.update(new)
 
     def rewind(self, to_step: int) -> None:
@@ -332,6 +343,7 @@ class Writer:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
+        _open_writers.discard(self)
         try:
             os.fsync(fd)
             if self._spool is not None:
@@ -352,37 +364,35 @@ class Writer:
             torn: a first attempt to write this very line came back short.
         """
         if torn:
-            self._torn = True
             self._lost(1, None)
             return
-        if self._fd < 0 and not self._reopen():
-            self._lost(1, None)
-            return
-        data = b"\n" + line if self._torn else line
         try:
-            written = _write(self._fd, data)
+            if self._fd < 0:
+                self._reopen()
+            mending = self._mending() if self._rough else b""
+            written = _write(self._fd, mending + line)
         except OSError as error:
             self._lost(1, error)
             return
-        if written != len(data):
-            self._torn = True
+        if mending and written >= len(mending):
+            self._unreported = 0  # told: the report itself is in the log
+        if written != len(mending) + len(line):
             self._lost(1, None)
             return
-        self._torn = False
-        if self._unreported:
-            self._report_lost()
+        self._rough = False
 
-    def _report_lost(self) -> None:
-        """Writing works again: say in the log how much is missing."""
-        line = encode(Dropped(self._unreported), self._clock_ns() // 1_000_000)
-        with contextlib.suppress(OSError):
-            if _write(self._fd, line) == len(line):
-                self._unreported = 0
-            else:
-                self._torn = True
+    def _mending(self) -> bytes:
+        """What comes before the next line: an end to a torn one, and how much is missing."""
+        if not self._unreported:
+            return b"\n"
+        return b"\n" + encode(Dropped(self._unreported), self._clock_ns() // 1_000_000)
 
-    def _reopen(self) -> bool:
-        """A log of one's own, as an edit: after a fork, or after the end. False where it cannot be made."""
+    def _reopen(self) -> None:
+        """A log of one's own, as an edit: after a fork, or after the end.
+
+        Raises:
+            OSError: it cannot be made.
+        """
         if self._ended and not self._warned_late:
             self._warned_late = True
             warnings.warn(
@@ -390,17 +400,17 @@ class Writer:
                 PodiumWarning,
                 stacklevel=5,
             )
-        try:
-            self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=0))
-        except OSError:
-            return False
+        # Its stamps come after all this writer wrote before, also within one millisecond.
+        after = max(self._latest_ms, self._clock_ns() // 1_000_000) + 1
+        self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
+        self._latest_ms = after
         _keep_beating()
-        return True
 
     def _lost(self, events: int, error: OSError | None) -> None:
         """The one boundary at which training goes on although something could not be kept."""
         self.dropped += events
         self._unreported += events
+        self._rough = True
         why = f": {error}" if error is not None else ": the disk took only part of it (it is full?)"
         if self.strict:
             raise StoreUnavailable(f"run {self.keys.run_id} could not keep what was logged{why}.") from error
@@ -423,6 +433,7 @@ class Writer:
             self._fd = -1
         self._spool = None
         self._unreported = 0
+        _open_writers.discard(self)
 
     @property
     def is_inherited(self) -> bool:
@@ -432,7 +443,7 @@ class Writer:
 
 def open_writers() -> list[Writer]:
     """The writers of this process whose logs are open."""
-    return [each for each in list(_writers) if each._fd >= 0]
+    return [each for each in list(_open_writers) if each._fd >= 0]
 
 
 def flush_open_writers(store: Store) -> None:
@@ -503,7 +514,8 @@ def _beat_forever() -> None:
         if due:
             beaten = time.monotonic()
         for each in open_writers():
-            with contextlib.suppress(StoreError):  # a strict writer's next log call says it
+            # A strict writer's next log call says it; a warning that was made an error has been counted.
+            with contextlib.suppress(StoreError, PodiumWarning):
                 if due:
                     each.beat()
                 if each._spool is not None:
@@ -511,11 +523,16 @@ def _beat_forever() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _beating, _beating_guard
-    _beating, _beating_guard = None, threading.Lock()
+    global _beating, _beating_guard, _opening
+    _beating, _beating_guard, _opening = None, threading.Lock(), threading.RLock()
     for each in list(_writers):
         each._after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    # Not `_opening.acquire` itself: the child replaces the lock.
+    os.register_at_fork(
+        before=lambda: _opening.acquire(),  # noqa: PLW0108
+        after_in_parent=lambda: _opening.release(),  # noqa: PLW0108
+        after_in_child=_after_fork_in_child,
+    )

@@ -80,7 +80,7 @@ class ActiveRun(Run):
         self._seat = open_runs.take_seat(self, self._end_as) if is_session else None
         # The writer's bound method itself: a frame around the hot path costs a third of it.
         self.__dict__["log_metric"] = writer.log_metric
-        super().__init__(self._look(), RunSource(store, found))
+        super().__init__(self._begun() if is_creator else self._look(), RunSource(store, found))
 
     # --- always up to date -----------------------------------------------------------------------------------------
 
@@ -89,6 +89,14 @@ class ActiveRun(Run):
         self._state = refresh(self._store, found, self._state)
         return facts_of(
             found, self._state, status_of(self._store, found, self._state), dropped=self._writer.dropped
+        )
+
+    def _begun(self) -> RunFacts:
+        """A new run has one log, with one line in it: nothing has to be read, and no folder listed."""
+        writer_id = self._writer.writer_id
+        self._state.feed(writer_id, self._writer.first_line)
+        return facts_of(
+            self._found_run, self._state, self._state.status([writer_id]), dropped=self._writer.dropped
         )
 
     def _now(self) -> RunFacts:

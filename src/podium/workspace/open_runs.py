@@ -50,9 +50,10 @@ class Seat:
         bare: it was made current without a ``with``.
         entered: a ``with`` holds it, and will end it.
         inherited: it was opened by the parent of this forked process, and is not for this one to end.
+        confined: it is current only where it was made so, never because it is the only one open.
     """
 
-    __slots__ = ("bare", "end", "entered", "implicit", "inherited", "is_open", "owner", "run")
+    __slots__ = ("bare", "confined", "end", "entered", "implicit", "inherited", "is_open", "owner", "run")
 
     def __init__(self, run: ActiveRun, end: Callable[[Ending], None]) -> None:
         self.run = run
@@ -63,6 +64,7 @@ class Seat:
         self.bare = False
         self.entered = False
         self.inherited = False
+        self.confined = False
 
     def leave(self) -> None:
         """The run has ended."""

@@ -1,0 +1,140 @@
+"""The one way podium changes somebody else's code: idempotent, undoable, and never in the way.
+
+A method is replaced by one that looks the same and calls the original with the same arguments; what the original
+returns or raises goes through untouched. A library that is not imported yet is patched when it is; nothing is imported
+for it. Knows no library.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType, TracebackType
+from typing import Any
+
+from podium.errors import PodiumWarning
+
+__all__ = ["Around", "add_attribute", "patch_method", "tracking", "undo_all", "when_imported"]
+
+Around = Callable[..., Any]
+"""Called as ``around(original, self, *args, **kwargs)`` instead of ``original(self, *args, **kwargs)``."""
+
+_ABSENT = object()
+_lock = threading.RLock()
+_patched: dict[tuple[type, str], tuple[Any, Any]] = {}
+_waiting: list[_Waiter] = []
+_said: set[str] = set()
+
+
+def patch_method(owner: type, name: str, around: Around) -> bool:
+    """Replace a method that ``owner`` itself defines as a plain function; False where it does not, or is replaced."""
+    with _lock:
+        original = vars(owner).get(name)
+        if (owner, name) in _patched or not inspect.isfunction(original):
+            return False
+
+        @functools.wraps(original)
+        def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return around(original, self, *args, **kwargs)
+
+        setattr(owner, name, method)
+        _patched[owner, name] = (original, method)
+        return True
+
+
+def add_attribute(owner: type, name: str, value: object) -> None:
+    """Give ``owner`` an attribute it does not define itself; where it does, it is left alone."""
+    with _lock:
+        if name not in vars(owner):
+            setattr(owner, name, value)
+            _patched[owner, name] = (_ABSENT, vars(owner)[name])
+
+
+def undo_all() -> None:
+    """Put every original back, where nobody else has replaced it since, and wait for no import any more."""
+    with _lock:
+        for (owner, name), (original, method) in _patched.items():
+            if vars(owner).get(name) is not method:
+                continue  # somebody else has replaced it since
+            if original is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+        _patched.clear()
+        for waiter in _waiting:
+            if waiter in sys.meta_path:
+                sys.meta_path.remove(waiter)
+        _waiting.clear()
+
+
+class tracking:  # noqa: N801 - reads as the verb it is: `with tracking("log the params"):`
+    """The boundary: whatever goes wrong with tracking is said once, and training goes on."""
+
+    def __init__(self, what: str, *, silent: bool = False) -> None:
+        self._what = what
+        self._silent = silent
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        message = f"autolog could not {self._what}: {type(error).__name__}: {error}"
+        if not self._silent and message not in _said:
+            _said.add(message)
+            warnings.warn(message, PodiumWarning, stacklevel=3)
+        return True
+
+
+def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:
+    """Call ``then`` with a module, now if it is imported already, else as soon as it is."""
+    with _lock:
+        module = sys.modules.get(name)
+        if module is not None:
+            then(module)
+        elif not any(each.name == name for each in _waiting):
+            waiter = _Waiter(name, then)
+            _waiting.append(waiter)
+            sys.meta_path.insert(0, waiter)
+
+
+class _Waiter(importlib.abc.MetaPathFinder):
+    """Finds nothing itself: it lets the others find one module, and is there when it has been executed."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
+        self.name = name
+        self._then = then
+        self._asking = False
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self.name or self._asking:
+            return None
+        self._asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asking = False
+        if spec is None or spec.loader is None:
+            return None
+        loader, then = spec.loader, self._then
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            with tracking(f"follow the import of {fullname}"):
+                then(module)
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]  # of this one loader object
+        return spec
