@@ -30,6 +30,7 @@ __all__ = [
     "EndStatus",
     "Event",
     "Goal",
+    "MetricColumns",
     "Metrics",
     "Model",
     "ModelFile",
@@ -44,6 +45,7 @@ __all__ = [
     "decode",
     "encode",
     "key_text",
+    "metric_columns",
     "metric_line",
     "metric_row",
     "parse_lines",
@@ -465,6 +467,40 @@ def _parse_line(line: bytes) -> object:
     except (ValueError, RecursionError):
         return BAD_LINE
     return value if type(value) in _EVENT_TYPES else BAD_LINE
+
+
+@dataclass(frozen=True, slots=True)
+class MetricColumns:
+    """Lines of one metric each, column by column; all numbers finite."""
+
+    times_ms: tuple[int, ...]
+    steps: tuple[int, ...]
+    keys: tuple[str, ...]
+    values: tuple[float, ...]
+
+    def by_key(self) -> dict[str, list[bool] | None]:
+        """Of each key which lines are its own; None: all."""
+        if self.keys.count(self.keys[0]) == len(self.keys):
+            return {self.keys[0]: None}
+        return {key: [each == key for each in self.keys] for key in dict.fromkeys(self.keys)}
+
+
+def metric_columns(rows: list[object]) -> MetricColumns | None:
+    """The columns of parsed lines, where every one is a metric with one finite float; else None."""
+    try:
+        names, times, steps, keys, values = zip(*rows, strict=True)
+    except (TypeError, ValueError):
+        return None  # some line is an object, or has more values, or there is no line
+    if (
+        names.count("metric") != len(names)
+        or set(map(type, values)) != {float}
+        or set(map(type, times)) != {int}
+        or set(map(type, steps)) != {int}
+        or set(map(type, keys)) != {str}
+        or not all(-_INT64 <= min(each) <= max(each) < _INT64 for each in (times, steps))
+    ):
+        return None
+    return MetricColumns(times, steps, keys, values)
 
 
 def decode(value: object) -> tuple[int, Event]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate, compress
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from podium.runs.events import (
@@ -24,6 +25,7 @@ from podium.runs.events import (
     Event,
     Extreme,
     Goal,
+    MetricColumns,
     Metrics,
     Model,
     Note,
@@ -33,6 +35,7 @@ from podium.runs.events import (
     Tags,
     Verdict,
     decode,
+    metric_columns,
     metric_row,
     parse_lines,
     whole_lines,
@@ -192,9 +195,14 @@ class RunState:
         at = 0
         while at < whole:
             cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
-            for value in parse_lines(data[at:cut]):
-                log.lines += 1
-                self._fold_line(log, value)
+            rows = parse_lines(data[at:cut])
+            columns = None if self.rewinds else metric_columns(rows)
+            if columns is not None:
+                self._fold_columns(log, columns)
+            else:
+                for value in rows:
+                    log.lines += 1
+                    self._fold_line(log, value)
             at = cut
         log.offset += whole
         self.bad_lines.sort()
@@ -208,8 +216,7 @@ class RunState:
                 raise ValueError("no JSON")
             if type(value) is list and value and value[0] == "metric":
                 time_ms, step, pairs = metric_row(value)
-                if time_ms > log.clock_ms:
-                    log.clock_ms = time_ms
+                log.clock_ms = max(log.clock_ms, time_ms)
                 self._fold_points(log, step, pairs)
                 return
             time_ms, event = decode(value)
@@ -258,16 +265,35 @@ class RunState:
             case _:
                 return  # a beat, a second start, an event of a newer podium
 
+    def _fold_columns(self, log: LogState, columns: MetricColumns) -> None:
+        """Lines that are all alike, as if one by one: only the points that a record can keep are looked at."""
+        clocks = tuple(accumulate(columns.times_ms, max, initial=log.clock_ms))[1:]
+        for key, mine in columns.by_key().items():
+            at = range(len(clocks)) if mine is None else tuple(compress(range(len(clocks)), mine))
+            steps = columns.steps if mine is None else tuple(compress(columns.steps, mine))
+            values = columns.values if mine is None else tuple(compress(columns.values, mine))
+            last = len(steps) - 1 - steps[::-1].index(max(steps))
+            kept = sorted({last, _lowest(values, steps, min(values)), _lowest(values, steps, max(values))})
+            for each in kept:
+                stamp = (clocks[at[each]], log.writer_id, log.lines + at[each] + 1)
+                self._fold_point(key, values[each], steps[each], stamp)
+            self.metrics[key].count += len(steps) - len(kept)
+        log.lines += len(clocks)
+        log.clock_ms = clocks[-1]
+
     def _fold_points(self, log: LogState, step: int, pairs: Iterable[tuple[str, float]]) -> None:
         if self.rewinds and self.hides(log, step):
             return
         stamp = (log.clock_ms, log.writer_id, log.lines)
         for key, value in pairs:
-            record = self.metrics.get(key)
-            if record is None:
-                here = (step, stamp)
-                record = self.metrics[key] = MetricRecord(value, step, stamp, value, here, value, here)
-            record.add(value, step, stamp)
+            self._fold_point(key, value, step, stamp)
+
+    def _fold_point(self, key: str, value: float, step: int, stamp: Stamp) -> None:
+        record = self.metrics.get(key)
+        if record is None:
+            here = (step, stamp)
+            record = self.metrics[key] = MetricRecord(value, step, stamp, value, here, value, here)
+        record.add(value, step, stamp)
 
     def _fold_param(self, key: str, value: Any, stamp: Stamp, *, overwrite: bool) -> None:
         found = Stamped(stamp, value)
@@ -437,6 +463,13 @@ class RunState:
     def end_ms(self) -> int | None:
         """When the last deciding session ended or was last heard of; None where there is none."""
         return max((log.clock_ms for log in self._deciding()), default=None)
+
+
+def _lowest(values: tuple[float, ...], steps: tuple[int, ...], extreme: float) -> int:
+    """Where a value lies that is there; of several the first of the lowest step."""
+    if values.count(extreme) == 1:
+        return values.index(extreme)
+    return min((at for at, value in enumerate(values) if value == extreme), key=lambda at: (steps[at], at))
 
 
 def _last_sign(log: LogState) -> Stamp:

@@ -15,7 +15,17 @@ from itertools import compress
 from pathlib import Path
 
 from podium.errors import Corrupt, Invalid, KeyMissing, RunNotFound, near_names
-from podium.runs.events import BAD_LINE, EMPTY_LINE, Metrics, decode, metric_row, parse_lines, whole_lines
+from podium.runs.events import (
+    BAD_LINE,
+    EMPTY_LINE,
+    MetricColumns,
+    Metrics,
+    decode,
+    metric_columns,
+    metric_row,
+    parse_lines,
+    whole_lines,
+)
 from podium.runs.fold import LogState, RunState, Stamp, Status
 from podium.runs.layout import (
     EXPERIMENTS,
@@ -120,7 +130,9 @@ def experiments(store: Store) -> list[FoundExperiment]:
     if root is None:
         folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
     else:
-        folders = {EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()}
+        folders = {
+            EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
+        }
     found = [
         _experiment_at(store, folder) or FoundExperiment(folder.name, folder) for folder in sorted(folders)
     ]
@@ -390,41 +402,23 @@ def _log_columns(
         while at < whole:
             cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
             rows = parse_lines(data[at:cut])
-            if state.rewinds or not _add_alike(found, rows, wanted):
+            columns = None if state.rewinds else metric_columns(rows)
+            if columns is not None:
+                _add_columns(found, columns, wanted)
+            else:
                 _add_each(found, rows, wanted, log, state)
             at = cut
     return found
 
 
-def _add_alike(found: dict[str, Columns], rows: list[object], wanted: frozenset[str]) -> bool:
-    """Take a chunk column by column, if all its lines are metrics of one value each; False if they are not."""
-    try:
-        names, times, steps, keys, values = zip(*rows, strict=True)  # type: ignore[misc]  # other rows raise
-    except (TypeError, ValueError):
-        return False
-    if not (
-        set(names) == {"metric"}
-        and set(map(type, times)) == set(map(type, steps)) == {int}
-        and set(map(type, keys)) == {str}
-        and set(map(type, values)) <= {float, int}
-    ):
-        return False
-    here = set(keys)
-    columns: dict[str, Columns] = {}
-    try:
-        for key in here & wanted if wanted else here:
-            mine = None if len(here) == 1 else [each == key for each in keys]
-            columns[key] = Columns(
-                *(
-                    array(kind, column if mine is None else compress(column, mine))
-                    for kind, column in (("q", steps), ("q", times), ("d", values))
-                )
-            )
-    except OverflowError:
-        return False
-    for key, more in columns.items():
-        found.setdefault(key, Columns()).extend(more)
-    return True
+def _add_columns(found: dict[str, Columns], columns: MetricColumns, wanted: frozenset[str]) -> None:
+    """Take a chunk whose lines are all alike."""
+    for key, mine in columns.by_key().items():
+        if not wanted or key in wanted:
+            target = found.setdefault(key, Columns())
+            target.steps.extend(columns.steps if mine is None else compress(columns.steps, mine))
+            target.times_ms.extend(columns.times_ms if mine is None else compress(columns.times_ms, mine))
+            target.values.extend(columns.values if mine is None else compress(columns.values, mine))
 
 
 def _add_each(
@@ -464,8 +458,8 @@ def _merged(pieces: list[tuple[Stamp, Columns]]) -> Columns:
     whole = Columns()
     for _, columns in sorted(pieces, key=lambda piece: piece[0]):
         whole.extend(columns)
-    steps = whole.steps
-    if all(map(int.__le__, steps, steps[1:])):
+    steps = whole.steps.tolist()
+    if steps == sorted(steps):
         return whole
     order = sorted(range(len(steps)), key=steps.__getitem__)
     return Columns(

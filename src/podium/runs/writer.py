@@ -118,7 +118,9 @@ class Writer:
         self._lock = threading.RLock()
         self._fd = -1
         self._spool: Spool | None = None
-        self._rough = False  # the next write has to mend something first: a torn line, or a loss nobody was told of
+        self._rough = (
+            False  # the next write has to mend something first: a torn line, or a loss nobody was told of
+        )
         self._unreported = 0
         self._latest_ms = 0
         self._warned_lost = False

@@ -1,8 +1,8 @@
 """A run that is open: all of `Run`, looked at anew each time, and everything that can be logged to it.
 
-What the arguments alone decide raises at the call. What the world decides is counted and warned about once: for events by
-the writer, for files here, in `_world`. How runs end that nobody ends is `endings`' business, which run is current that
-of `open_runs`.
+What the arguments alone decide raises at the call. What the world decides is counted and warned about once: for events
+by the writer, for files here, in `_world`. How runs end that nobody ends is `endings`' business, which run is current
+that of `open_runs`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class ActiveRun(Run):
 
         Args:
             key: its name.
-            value: a JSON value, kept with its type; scalars of numpy and the like become Python's, anything else its text.
+            value: a JSON value, kept with its type; scalars of numpy and the like become Python's, all else its text.
             overwrite: replace the value it has; the old one stays in the log.
 
         Raises:

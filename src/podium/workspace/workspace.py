@@ -376,7 +376,7 @@ class Workspace:
                 warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
         return [there[name] for name in dict.fromkeys(names) if name in there]
 
-    # --- models --------------------------------------------------------------------------------------------------------
+    # --- models ------------------------------------------------------------------------------------------------------
 
     def load_model(
         self,
@@ -603,7 +603,7 @@ class Workspace:
         except (NotFound, Invalid):
             return None  # a model of another store: its run is not here
 
-    # --- the store -------------------------------------------------------------------------------------------------------
+    # --- the store ---------------------------------------------------------------------------------------------------
 
     def _trusted(self) -> bool:
         return self._place is None or may_run_code(self._place)
@@ -676,7 +676,7 @@ def _path_place(text: str) -> _Found:
         return _Found(open_file(text).root, text, None)
     if "://" in text:
         raise StoreError(
-            f"{redacted_url(text)} lies in another place than this machine's disk, which this podium does not read yet. "
+            f"{redacted_url(text)} does not lie on this machine's disk, and this podium reads nothing else yet. "
             "Bring it here, or register it in a store."
         )
     return _Found(Path(text), text, None)
