@@ -6,8 +6,9 @@ Everything here is loaded when it is first used (PEP 562): ``import podium`` its
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+# Not from typing: that import alone costs more than all of this. Type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from podium import errors, registry, testing, track, types
     from podium.current import default_workspace, set_store

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from podium.errors import NoCurrentRun
 from podium.workspace import open_runs
 from podium.workspace.switches import is_on
-from podium.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from podium.stores.contract import Store
     from podium.workspace.active import ActiveRun
+    from podium.workspace.workspace import Workspace
 
 __all__ = ["active_run", "current_run", "default_workspace", "last_run", "reset", "set_store"]
 
@@ -52,6 +52,8 @@ def set_store(store: str | os.PathLike[str] | Store | Workspace) -> Workspace:
     """
     if is_on("PODIUM_DISABLED"):
         return default_workspace()
+    from podium.workspace.workspace import Workspace
+
     workspace = store if isinstance(store, Workspace) else Workspace(store)
     named = workspace.named_as
     if named is not None:
@@ -77,6 +79,8 @@ def default_workspace() -> Workspace:
     found_by = (os.environ.get("PODIUM_STORE"), disabled)
     with _lock:
         if _default.found is None or _default.found_by != found_by:
+            from podium.workspace.workspace import Workspace  # not before: it brings all the layers below
+
             _default.found = Workspace()
             _default.found_by = found_by
         return _default.found

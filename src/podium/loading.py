@@ -5,17 +5,18 @@ Names only: what each does is written at the `Workspace` method it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from podium.current import default_workspace
-from podium.models.saving import save_model
 
 if TYPE_CHECKING:
     from podium.commits.source import ModelLike
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
     from podium.models.model import Model
+    from podium.models.signature import Signature
 
 __all__ = ["live", "load_model", "model_info", "save_model"]
 
@@ -58,6 +59,34 @@ def load_model(
         strict_environment=strict_environment,
         allow_offline=allow_offline,
         verify_signature=verify_signature,
+    )
+
+
+def save_model(
+    model: object,
+    path: str | os.PathLike[str],
+    *,
+    input_example: object = None,
+    signature: Signature | None = None,
+    files: Mapping[str, str | os.PathLike[str]] | None = None,
+    code: Sequence[str | os.PathLike[str]] = (),
+    requirements: Sequence[str] | None = None,
+    flavor: str | None = None,
+    metadata: Mapping[str, object] | None = None,
+) -> ModelInfo:
+    """Save a model as an MLflow model directory. As `podium.models.saving.save_model`."""
+    from podium.models import saving
+
+    return saving.save_model(
+        model,
+        path,
+        input_example=input_example,
+        signature=signature,
+        files=files,
+        code=code,
+        requirements=requirements,
+        flavor=flavor,
+        metadata=metadata,
     )
 
 

@@ -5,18 +5,16 @@ Names only: what each function does, and what it raises, is written at the metho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, SupportsFloat
 
-from podium.commits.registry import Registry
 from podium.current import default_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from podium.commits.facts import Commit, ModelVersion, RegisteredModel
     from podium.commits.gate import Verdict
+    from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, VersionLike
     from podium.table import Table
 
@@ -44,6 +42,18 @@ __all__ = [
     "set_tag",
     "versions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Registry":
+        from podium.commits.registry import Registry
+
+        return Registry
+    raise AttributeError(f"module 'podium.registry' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
 
 
 def register(
@@ -157,7 +167,10 @@ def get_version(name: str, version: VersionLike = "latest") -> ModelVersion:
 
 
 def models(
-    filter: str = "", *, order_by: str | Sequence[str] = (), limit: int | None = None
+    filter: str = "",  # noqa: A002 - the name the contract gives
+    *,
+    order_by: str | Sequence[str] = (),
+    limit: int | None = None,
 ) -> Table[RegisteredModel]:
     """The models that match a filter.
 
@@ -167,7 +180,11 @@ def models(
 
 
 def versions(
-    name: str | None = None, filter: str = "", *, order_by: str | Sequence[str] = (), limit: int | None = None
+    name: str | None = None,
+    filter: str = "",  # noqa: A002 - the name the contract gives
+    *,
+    order_by: str | Sequence[str] = (),
+    limit: int | None = None,
 ) -> Table[ModelVersion]:
     """The versions that match a filter, of one model or of all.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from podium.commits import decisions
@@ -33,7 +33,7 @@ from podium.stores.contract import Entry, Source
 from podium.stores.keys import Key, name_segment
 from tests.model.checker import Call, run_alone
 from tests.model.claims import Bytes, Claims
-from tests.model.process import Ended, Program, stepwise
+from tests.model.process import Ended, stepwise
 from tests.model.store import Contents
 
 __all__ = [
@@ -44,12 +44,14 @@ __all__ = [
     "after",
     "claims_for",
     "committing",
+    "files_as",
     "quarantine",
     "read",
     "register",
     "registering",
     "roll_back",
     "set_alias",
+    "sha256_of",
     "stamp",
     "writing",
 ]
@@ -75,43 +77,48 @@ def _bytes(content: str) -> Bytes:
     return Bytes(manifest=f"manifest of {content}".encode(), files={"f": content.encode()})
 
 
-def _files_as(content: str) -> Callable[[str], ObjectFiles]:
+def files_as(content: str) -> Callable[[str], ObjectFiles]:
+    """The bytes of a version, under the name they are to have."""
     whole = _bytes(content)
     sizes = {path: len(data) for path, data in whole.files.items()}
     return lambda name: ObjectFiles(name, whole.files, sizes, whole.manifest)
 
 
-def _sha256(content: str) -> str:
+def sha256_of(content: str) -> str:
+    """Of the manifest of a version."""
     return hashlib.sha256(_bytes(content).manifest).hexdigest()
 
 
 def claims_for(*contents: str, expected: dict[str, int | None] | None = None) -> Claims:
     """The claims where versions consist of these bytes."""
-    return Claims(FOLDER, {_sha256(each): _bytes(each) for each in contents}, expected)
+    return Claims(FOLDER, {sha256_of(each): _bytes(each) for each in contents}, expected)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
 def registering(
-    history: History, content: str, alias: str | None, commit_id: str, decide_as: Callable[[Decide], Decide] = lambda decide: decide
+    history: History,
+    content: str,
+    alias: str | None,
+    commit_id: str,
 ) -> Steps[Outcome]:
     """Register a version."""
     published: list[str] = []
 
-    def files_as(name: str) -> ObjectFiles:
+    def publishing_as(name: str) -> ObjectFiles:
         published.append(name)
-        return _files_as(content)(name)
+        return files_as(content)(name)
 
     decide = decisions.deciding_register(
-        Register(None, None, _sha256(content), 1, "f", "data", alias=alias),
+        Register(None, None, sha256_of(content), 1, "f", "data", alias=alias),
         gate=None,
         candidate=GateFacts({}, {}, {}),
         preflight=None,
         force=False,
         published=lambda: published[-1],
     )
-    return publish_and_commit(history, files_as, _sha256(content)[:32], decide_as(decide), stamp(commit_id))
+    return publish_and_commit(history, publishing_as, sha256_of(content)[:32], decide, stamp(commit_id))
 
 
 def committing(history: History, decide: Decide, commit_id: str) -> Steps[Outcome]:
@@ -131,9 +138,9 @@ def _call(name: str, commit_id: str, steps: Callable[[], Steps[Outcome]]) -> Cal
     return Call(name, stepwise(lambda: writing(steps())), commit_id)
 
 
-def register(content: str, known: History = FRESH, *, alias: str | None = None) -> Call:
+def register(content: str, known: History = FRESH, *, alias: str | None = None, by: str = "") -> Call:
     """`Registry.register`; the id of the call is its name."""
-    name = f"register {content}"
+    name = f"register {content}{by}"
     return _call(name, name, lambda: registering(known, content, alias, name))
 
 
@@ -202,7 +209,7 @@ class _Answering:
         raise NotImplementedError
 
     def list(self, prefix: Key) -> Iterator[Entry]:
-        raise NotImplementedError
+        return iter(())  # asked only for names like the one that was not found
 
     def delete(self, key: Key) -> None:
         raise NotImplementedError

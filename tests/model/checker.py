@@ -20,12 +20,12 @@ from typing import NamedTuple
 from podium.commits.protocol import Create, Outcome, Pause, Put, Says
 from podium.errors import (
     AliasMoved,
-    AliasNotFound,
     CommitUnknown,
-    HistoryReplaced,
     ForkedHistory,
-    Refused,
+    HistoryReplaced,
+    NotFound,
     PodiumError,
+    Refused,
     StoreUnavailable,
 )
 from tests.model.claims import Claims, Untrue
@@ -91,6 +91,9 @@ class _Process(NamedTuple):
         return not self.killed and not isinstance(self.place.next, Ended)
 
 
+_DEAD = Place(lambda answers: Ended(), (), Ended())
+
+
 class _State(NamedTuple):
     processes: tuple[_Process, ...]
     contents: Contents
@@ -98,7 +101,7 @@ class _State(NamedTuple):
     faults: Faults
 
 
-def explore(calls: tuple[Call, ...], contents: Contents, claims: Claims, faults: Faults = Faults()) -> Report:
+def explore(calls: tuple[Call, ...], contents: Contents, claims: Claims, faults: Faults) -> Report:
     """Check the claims in every state that can be reached.
 
     Args:
@@ -171,7 +174,7 @@ class _Checker:
         assert not isinstance(operation, Ended)
         name = self.calls[number].name
         if state.faults.kills:
-            killed = _Process(process.place, killed=True)
+            killed = _Process(_DEAD, killed=True)
             yield f"{name}: killed", self._with(state, number, killed, faults=state.faults.less("kills"))
         if process.held is None and self.calls[number].reads is not None:
             process = process._replace(held=frozenset({self._alias(number, state.contents)}))
@@ -179,9 +182,9 @@ class _Checker:
             fault = happening.fault
             if fault is not None and not getattr(state.faults, fault):
                 continue
-            if isinstance(operation, Pause) and happening.answer is Says.DONE:
-                if process.place.pauses >= PATIENCE:
-                    continue
+            patient = process.place.pauses < PATIENCE
+            if isinstance(operation, Pause) and happening.answer is Says.DONE and not patient:
+                continue
             told = process._replace(
                 place=process.place.told(happening.answer), misled=process.misled or fault == "stale"
             )
@@ -287,7 +290,7 @@ class _Checker:
             meant = place.failed
         elif isinstance(error, ForkedHistory | HistoryReplaced):
             meant = process.misled
-        elif isinstance(error, AliasNotFound):
+        elif isinstance(error, NotFound):
             meant = process.misled or None in (process.held or ())
         else:
             meant = isinstance(error, AliasMoved | Refused)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from podium.commits.protocol import Answer, Create, Failed, Get, Operation, Pause, Put, Says, Sizes
 from podium.errors import StoreUnavailable
@@ -42,11 +42,11 @@ class Contents:
     """All values of a store at one moment; compare by identity."""
 
     __slots__ = ("_after", "values")
-    _interned: dict[frozenset[tuple[Key, bytes]], Contents] = {}
+    _interned: ClassVar[dict[frozenset[tuple[Key, bytes]], Contents]] = {}
 
     def __init__(self, values: Mapping[Key, bytes]) -> None:
         self.values = values
-        self._after: dict[tuple[Key, bytes], Contents] = {}
+        self._after: dict[tuple[Key, bytes], Contents]] = {}
 
     @classmethod
     def of(cls, values: Mapping[Key, bytes]) -> Contents:
@@ -122,8 +122,8 @@ def arrive(request: Create | Put, contents: Contents) -> tuple[Says, Contents]:
             return Says.DONE, contents.with_value(key, data)
         case Put(key, bytes(data)):
             return Says.DONE, contents.with_value(key, data)
-        case Put(_, path):
-            raise TypeError(f"the model store has no disk: {path}")
+        case _:
+            raise TypeError(f"the model store has no disk: {request.key}")
 
 
 def hopeless(request: Create | Put, contents: Contents) -> bool:

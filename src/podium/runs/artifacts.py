@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from podium.errors import Corrupt, KeyMissing
 from podium.runs.events import Artifact, Model, ModelFile
 from podium.runs.layout import RunKeys
 from podium.stores.contract import Store
-from podium.stores.keys import Key, encoded_path, twins
+from podium.stores.keys import Key, encoded_path, name_segment
 
 __all__ = ["Shelf", "artifact_key", "files_below", "read_artifact", "save_artifact"]
 
@@ -39,6 +39,12 @@ class Shelf:
     keys: RunKeys
     is_creator: bool
     known: dict[str, Artifact]
+    _files: set[str] = field(init=False, default_factory=set)
+    _folders: set[str] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        for artifact in self.known.values():
+            self._take(artifact.key)
 
     def keep(self, path: str, source: bytes | Path) -> Artifact:
         """Store a file.
@@ -54,14 +60,18 @@ class Shelf:
             StoreUnavailable: it could not be stored.
             OSError: the local file cannot be read.
         """
+        before = None if isinstance(source, bytes) else _stamp(source)
         size, sha256 = _measured(source)
         kept = self.known.get(path)
         if kept is not None and (kept.size_bytes, kept.sha256) == (size, sha256):
             return kept
-        key = self._key(path, encoded_path(path), sha256)
+        key = self._key(path, sha256)
         self.store.put(artifact_key(self.keys, key), source)
-        artifact = Artifact(path, key, size, sha256)
-        self.known[path] = artifact
+        if not isinstance(source, bytes) and _stamp(source) != before:
+            # Written to meanwhile, so the hash may be that of other bytes: keep it as it is at one moment.
+            return self.keep(path, source.read_bytes())
+        self._take(key)
+        self.known[path] = artifact = Artifact(path, key, size, sha256)
         return artifact
 
     def keep_model(
@@ -76,7 +86,7 @@ class Shelf:
             sha256: of its manifest.
         """
         listed = tuple(ModelFile(*file) for file in files)
-        key = self._key(name, encoded_path(name), sha256)
+        key = self._key(name, sha256)
         base = artifact_key(self.keys, key)
         for each in listed:
             target = base
@@ -85,25 +95,39 @@ class Shelf:
             self.store.put(target, folder / each.path)
         for each in listed:
             path = f"{name}/{each.path}"
+            self._take(f"{key}/{each.path}")
             self.known[path] = Artifact(path, f"{key}/{each.path}", each.size_bytes, each.sha256)
         return Model(name, key, sha256, listed)
 
-    def _key(self, path: str, segments: tuple[str, ...], sha256: str) -> str:
-        plain = "/".join(segments)
-        if self.is_creator and not self._is_taken(path, plain):
+    def _key(self, path: str, sha256: str) -> str:
+        """Where a path goes: under its own name, or under one that no other content has."""
+        plain = "/".join(encoded_path(path))
+        if self.is_creator and not self._is_taken(plain):
             return plain
+        if self._is_below_file(plain):
+            plain = name_segment(path)  # in one segment, since no folder can be where a file is
         return f"{plain}~{sha256[:16]}"
 
-    def _is_taken(self, path: str, plain: str) -> bool:
-        """Whether the plain key would lie on, below or above another, or differ from one by case alone."""
-        for each in self.known.values():
-            if each.path == path or each.path.startswith(f"{path}/"):
-                return True
-            if each.key == plain or each.key.startswith(f"{plain}/") or plain.startswith(f"{each.key}/"):
-                return True
-            if twins((each.key, plain)) is not None:
-                return True
-        return False
+    def _is_taken(self, key: str) -> bool:
+        return key.lower() in self._files or key.lower() in self._folders or self._is_below_file(key)
+
+    def _is_below_file(self, key: str) -> bool:
+        return any(folder.lower() in self._files for folder in _folders_of(key))
+
+    def _take(self, key: str) -> None:
+        # Keys are ASCII: on disks that ignore case, those that lower() makes equal are one file.
+        self._files.add(key.lower())
+        self._folders.update(folder.lower() for folder in _folders_of(key))
+
+
+def _folders_of(key: str) -> list[str]:
+    segments = key.split("/")
+    return ["/".join(segments[:count]) for count in range(1, len(segments))]
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def artifact_key(keys: RunKeys, key: str) -> Key:

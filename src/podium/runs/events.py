@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -471,12 +472,12 @@ def _parse_line(line: bytes) -> object:
 
 @dataclass(frozen=True, slots=True)
 class MetricColumns:
-    """Lines of one metric each, column by column; all numbers finite."""
+    """Lines of one metric each, column by column: arrays of ``q``, ``q`` and ``d`` beside the keys."""
 
-    times_ms: tuple[int, ...]
-    steps: tuple[int, ...]
+    times_ms: array[int]
+    steps: array[int]
     keys: tuple[str, ...]
-    values: tuple[float, ...]
+    values: array[float]
 
     def by_key(self) -> dict[str, list[bool] | None]:
         """Of each key which lines are its own; None: all."""
@@ -486,7 +487,7 @@ class MetricColumns:
 
 
 def metric_columns(rows: list[object]) -> MetricColumns | None:
-    """The columns of parsed lines, where every one is a metric with one finite float; else None."""
+    """The columns of parsed lines, where every one is a metric with one float; else None."""
     try:
         names, times, steps, keys, values = zip(*rows, strict=True)
     except (TypeError, ValueError):
@@ -497,10 +498,12 @@ def metric_columns(rows: list[object]) -> MetricColumns | None:
         or set(map(type, times)) != {int}
         or set(map(type, steps)) != {int}
         or set(map(type, keys)) != {str}
-        or not all(-_INT64 <= min(each) <= max(each) < _INT64 for each in (times, steps))
     ):
         return None
-    return MetricColumns(times, steps, keys, values)
+    try:
+        return MetricColumns(array("q", times), array("q", steps), keys, array("d", values))
+    except OverflowError:
+        return None
 
 
 def decode(value: object) -> tuple[int, Event]:

@@ -270,8 +270,8 @@ class RunState:
         clocks = tuple(accumulate(columns.times_ms, max, initial=log.clock_ms))[1:]
         for key, mine in columns.by_key().items():
             at = range(len(clocks)) if mine is None else tuple(compress(range(len(clocks)), mine))
-            steps = columns.steps if mine is None else tuple(compress(columns.steps, mine))
-            values = columns.values if mine is None else tuple(compress(columns.values, mine))
+            steps = tuple(columns.steps if mine is None else compress(columns.steps, mine))
+            values = tuple(columns.values if mine is None else compress(columns.values, mine))
             last = len(steps) - 1 - steps[::-1].index(max(steps))
             kept = sorted({last, _lowest(values, steps, min(values)), _lowest(values, steps, max(values))})
             for each in kept:

@@ -455,8 +455,8 @@ def _merged(pieces: list[tuple[Stamp, Columns]]) -> Columns:
     """The points of all logs by step, those of one step as they were logged."""
     if not pieces:
         return Columns()
-    whole = Columns()
-    for _, columns in sorted(pieces, key=lambda piece: piece[0]):
+    (_, whole), *more = sorted(pieces, key=lambda piece: piece[0])
+    for _, columns in more:
         whole.extend(columns)
     steps = whole.steps.tolist()
     if steps == sorted(steps):

@@ -179,7 +179,6 @@ class Writer:
             raise
         self.writer_id, self.first_line, self._fd, self._spool = writer_id, first, fd, spool
         self._rough = not whole or self._unreported > 0
-        self._owner_pid = os.getpid()
 
     # --- the hot path ---------------------------------------------------------------------------------------------
 
@@ -299,9 +298,9 @@ class Writer:
                 series.next_step = min(series.next_step, to_step + 1)
 
     def beat(self) -> None:
-        """Say that this writer lives; nothing where the log has ended or belongs to a parent process."""
+        """Say that this writer lives; nothing where the log has ended, or is a parent process's."""
         with self._lock:
-            if self._fd >= 0 and not self._ended and self._owner_pid == os.getpid():
+            if self._fd >= 0 and not self._ended:
                 self._write_line(encode(Beat(), self._clock_ns() // 1_000_000))
 
     # --- the end --------------------------------------------------------------------------------------------------
@@ -439,7 +438,7 @@ class Writer:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether the log was opened by the parent of this forked process."""
+        """Whether this is a forked process and the run was begun or joined by its parent."""
         return self._owner_pid != os.getpid()
 
 

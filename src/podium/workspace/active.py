@@ -378,11 +378,11 @@ class ActiveRun(Run):
                 self._writer.append(artifact)
 
     def _keeper(self) -> Shelf:
-        if self._shelf is None:
+        # A forked child is another writer, and stores under names of its own.
+        creator = self._is_creator and not self._writer.is_inherited
+        if self._shelf is None or self._shelf.is_creator != creator:
             from podium.runs.artifacts import Shelf
 
-            # A forked child is another writer, and stores under names of its own.
-            creator = self._is_creator and not self._writer.is_inherited
             self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
         return self._shelf
 
