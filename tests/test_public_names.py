@@ -28,7 +28,8 @@ NAMES = {
     ),
     "podium.registry": (
         "Registry alias_at check delete_alias delete_model delete_tag delete_version get_model get_version "
-        "history log_metrics models quarantine register release resolve rollback set_alias set_gate set_note set_tag versions"
+        "history log_metrics models quarantine register release resolve rollback set_alias set_gate "
+        "set_note set_tag versions"
     ),
     "podium.types": (
         "ActiveRun Artifact Check Commit Dataset History LiveModel LiveStatus MetricSummary Model ModelInfo "

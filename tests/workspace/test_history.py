@@ -18,7 +18,9 @@ NOON = 1_763_899_200_000
 def history() -> History:
     return History(
         [
-            Series("run-a", "loss", array("q", [0, 1]), array("q", [NOON, NOON + 5]), array("d", [0.5, 0.25])),
+            Series(
+                "run-a", "loss", array("q", [0, 1]), array("q", [NOON, NOON + 5]), array("d", [0.5, 0.25])
+            ),
             Series("run-a", "empty", array("q"), array("q"), array("d")),
             Series("run-b", "loss", array("q", [0]), array("q", [NOON + 9]), array("d", [float("nan")])),
         ]

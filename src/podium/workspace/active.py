@@ -428,10 +428,15 @@ def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
 
 
 def _checked_path(path: object) -> str:
-    if not isinstance(path, str) or not path.strip("/"):
-        raise Invalid(f"{path!r} is no path inside a run: give a file name such as 'report.txt'.")
-    return path.strip("/")
+    parts = path.split("/") if isinstance(path, str) else [""]
+    if not all(parts) or {".", ".."} & set(parts):
+        raise Invalid(
+            f"{path!r} is no path inside a run: give a file name such as 'report.txt' or 'plots/loss.png', without '..' "
+            "and without a '/' at its ends."
+        )
+    return "/".join(parts)
 
 
 def _inside(folder: str | None, name: str) -> str:
-    return "/".join(part for part in ((folder or "").strip("/"), name) if part)
+    folder = _checked_path(folder) if folder else ""
+    return f"{folder}/{name}" if folder and name else folder or name

@@ -168,6 +168,11 @@ class _WatchedExit(SystemExit):
                 _script.ending = ending_of(self)
 
 
+# In tracebacks and in the run's error it is what the user raised.
+_WatchedExit.__name__ = _WatchedExit.__qualname__ = "SystemExit"
+_WatchedExit.__module__ = "builtins"
+
+
 def _hook_exit() -> None:
     # Python has no hook for SystemExit. ``raise SystemExit(1)`` outside any ``with`` is not seen.
     def podium_exit(status: Any = None, /) -> NoReturn:

@@ -282,6 +282,7 @@ class Run:
             Conflict: there is something at ``to``.
         """
         from podium.runs.artifacts import files_below, save_artifact
+        from podium.stores.keys import encoded_path
 
         known = self._now().state.artifacts
         files = list(files_below(known, path))
@@ -294,7 +295,8 @@ class Run:
         if to is not None and os.path.lexists(target):
             raise Conflict(f"there is something at {str(target)!r} already. Name a place that is free.")
         for below, artifact in files:
-            place = target if single else target / below
+            # The log may come from a stranger: what its paths say stays inside the target.
+            place = target if single else target.joinpath(*encoded_path(below))
             save_artifact(self._source.store, self._source.found.keys, artifact, place)
         return target
 

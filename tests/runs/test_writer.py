@@ -1,0 +1,499 @@
+"""A line is in the file before the call returns, and what cannot be kept is counted, not raised."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreUnavailable
+from podium.runs import writer as writer_module
+from podium.runs.events import Metrics, Note, Params, Rewind, Start, Tags
+from podium.runs.fold import RunState
+from podium.runs.layout import RunKeys
+from podium.runs.reader import find_run, read_run, status_of
+from podium.runs.writer import Writer
+from podium.stores import LocalStore, MemoryStore
+
+Lines = Callable[[Writer], list[Any]]
+
+
+def state_of(store: LocalStore | MemoryStore, keys: RunKeys) -> RunState:
+    return read_run(store, find_run(store, keys.run_id))
+
+
+class FullDisk:
+    """``os.write`` of a disk that takes ``room`` bytes more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room: float = math.inf
+        monkeypatch.setattr(writer_module, "_write", self.write)
+
+    def write(self, fd: int, data: bytes) -> int:
+        if self.room >= len(data):
+            return os.write(fd, data)
+        if self.room == 0:
+            raise OSError(28, "No space left on device")
+        taken, self.room = int(self.room), 0
+        return os.write(fd, data[:taken])
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    return FullDisk(monkeypatch)
+
+
+# Metrics ------------------------------------------------------------------------------------------------------------
+
+
+def test_each_call_is_a_line_in_the_file_before_it_returns(writer: Writer, lines: Lines) -> None:
+    for step, value in enumerate([0.5, 0.25]):
+        writer.log_metric("loss", value)
+
+        assert lines(writer)[-1][2:] == [step, "loss", value]
+
+
+def test_steps_are_counted_by_key_and_go_on_after_a_step_that_was_given(writer: Writer, lines: Lines) -> None:
+    writer.log_metric("loss", 1.0)
+    writer.log_metric("acc", 1.0)
+    writer.log_metric("loss", 1.0, 10)
+    writer.log_metric("loss", 1.0, 4)
+    writer.log_metric("loss", 1.0)
+    writer.log_metrics({"loss": 1.0, "acc": 1.0})
+
+    assert [(line[2], line[3]) for line in lines(writer)[1:]] == [
+        (0, "loss"),
+        (0, "acc"),
+        (10, "loss"),
+        (4, "loss"),
+        (11, "loss"),
+        (12, "loss"),
+        (1, "acc"),
+    ]
+
+
+def test_metrics_of_one_step_share_a_line(writer: Writer, lines: Lines) -> None:
+    writer.log_metrics({"loss": 0.5, "acc": 1}, step=3)
+
+    assert lines(writer)[-1][2:] == [3, "loss", 0.5, "acc", 1.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (1, 1.0),
+        (True, 1.0),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.int64(7), 7.0),
+        (np.array(2.5), 2.5),
+        (np.array([[2.5]]), 2.5),
+        (Decimal("0.5"), 0.5),
+        (Fraction(1, 4), 0.25),
+        (math.inf, math.inf),
+        (-math.inf, -math.inf),
+        (-0.0, -0.0),
+        (1e-320, 1e-320),
+    ],
+)
+def test_any_number_is_a_metric(
+    writer: Writer, store: LocalStore, keys: RunKeys, value: Any, kept: float
+) -> None:
+    writer.log_metric("loss", value)
+    writer.log_metric("loss", value)  # the second call takes the hot path, where there is one
+
+    record = state_of(store, keys).metrics["loss"]
+    assert (repr(record.last), record.count) == (repr(kept), 2)
+
+
+def test_nan_is_kept(writer: Writer, store: LocalStore, keys: RunKeys) -> None:
+    writer.log_metric("loss", math.nan)
+    writer.log_metric("loss", math.nan)
+
+    assert math.isnan(state_of(store, keys).metrics["loss"].last)
+
+
+@pytest.mark.parametrize("value", ["0.5", b"1", None, [1.0], {"a": 1}, np.array([1.0, 2.0]), 1j, object()])
+def test_what_is_no_number_is_a_type_error_that_names_the_key(
+    writer: Writer, lines: Lines, value: Any
+) -> None:
+    writer.log_metric("loss", 1.0)
+
+    with pytest.raises(TypeError, match="'loss'"):
+        writer.log_metric("loss", value)
+    assert len(lines(writer)) == 2
+
+
+@pytest.mark.parametrize("step", [0.5, "1", [1], np.float64(1.0)])
+def test_a_step_that_is_no_integer_is_a_type_error(writer: Writer, step: Any) -> None:
+    writer.log_metric("loss", 1.0)
+
+    with pytest.raises(TypeError, match="step"):
+        writer.log_metric("loss", 1.0, step)
+
+
+def test_steps_may_be_negative_and_numpys_but_not_too_large(writer: Writer, lines: Lines) -> None:
+    writer.log_metric("loss", 1.0, -5)
+    writer.log_metric("loss", 1.0, np.int64(7))  # type: ignore[arg-type]  # what users pass all the same
+
+    assert [line[2] for line in lines(writer)[1:]] == [-5, 7]
+    with pytest.raises(Invalid, match="64 bits"):
+        writer.log_metric("loss", 1.0, 2**63)
+
+
+def test_a_time_of_ones_own_is_kept_and_must_be_aware(writer: Writer, lines: Lines) -> None:
+    writer.log_metric("loss", 0.5, 3, time=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert lines(writer)[-1]["at"] == 1_577_836_800_000
+    with pytest.raises(Invalid, match="aware"):
+        writer.log_metric("loss", 0.5, time=datetime(2020, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "a" * 501, "\ud800"])
+def test_a_key_that_can_never_be_right_raises_and_writes_nothing(
+    writer: Writer, lines: Lines, key: str
+) -> None:
+    with pytest.raises(Invalid):
+        writer.log_metric(key, 1.0)
+    with pytest.raises(Invalid):
+        writer.log_params({"good": 1, key: 1})
+    assert len(lines(writer)) == 1
+
+
+def test_a_key_with_quotes_and_other_scripts_comes_back(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    key = 'näive "模型" \\ 🐍'
+
+    writer.log_metric(key, 0.5)
+    writer.log_metric(key, 0.25)
+
+    assert state_of(store, keys).metrics[key].count == 2
+
+
+def test_threads_lose_and_mix_no_line(writer: Writer, store: LocalStore, keys: RunKeys) -> None:
+    def work(name: str) -> None:
+        for value in range(500):
+            writer.log_metric(name, float(value))
+
+    threads = [threading.Thread(target=work, args=(f"m{each}",)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    state = state_of(store, keys)
+    assert state.bad_lines == []
+    assert {key: (each.count, each.last_step) for key, each in state.metrics.items()} == {
+        f"m{each}": (500, 499) for each in range(8)
+    }
+
+
+# Params -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_param_that_says_something_else_raises_and_none_of_the_call_is_kept(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    writer.log_params({"lr": 0.1})
+
+    with pytest.raises(ParamConflict, match="overwrite=True") as caught:
+        writer.log_params({"depth": 3, "lr": 0.2})
+
+    assert (caught.value.key, caught.value.old, caught.value.new) == ("lr", 0.1, 0.2)
+    assert state_of(store, keys).params == {"lr": 0.1}
+
+
+def test_an_equal_param_is_not_written_again(writer: Writer, lines: Lines) -> None:
+    writer.log_params({"epochs": 1})
+    writer.log_params({"epochs": 1.0})
+
+    assert len(lines(writer)) == 2
+    with pytest.raises(ParamConflict):
+        writer.log_params({"epochs": True})
+
+
+def test_an_overwrite_stands_also_over_what_this_writer_never_read(
+    writer: Writer, store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    writer.log_params({"lr": 0.1})
+    other = Writer(store, keys, session)
+
+    other.log_params({"lr": 0.2}, overwrite=True)
+    other.end()
+
+    assert state_of(store, keys).params == {"lr": 0.2}
+
+
+# Joining ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_writer_that_joins_goes_on_with_steps_and_params(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    first = Writer(store, keys, session)
+    first.log_metric("loss", 0.5, 6)
+    first.log_params({"lr": 0.1})
+    first.end()
+
+    second = Writer(store, keys, session, joined=state_of(store, keys))
+    second.log_metric("loss", 0.25)
+    with pytest.raises(ParamConflict):
+        second.log_params({"lr": 0.2})
+    second.end()
+
+    assert state_of(store, keys).metrics["loss"].last_step == 7
+
+
+def test_what_a_joined_writer_says_is_later_although_its_clock_is_behind(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    first = Writer(store, keys, session, clock_ns=lambda: 2_000_000_000_000_000_000)
+    first.append(Tags({"t": "old"}))
+    first.end()
+
+    second = Writer(store, keys, session, joined=state_of(store, keys), clock_ns=lambda: 10**18)
+    second.append(Tags({"t": "new"}))
+    second.end()
+
+    assert state_of(store, keys).tags == {"t": "new"}
+
+
+def test_a_rewind_hides_what_earlier_sessions_logged_and_counting_goes_on_behind_it(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    first = Writer(store, keys, session)
+    for value in range(10):
+        first.log_metric("loss", float(value))
+    first.end("KILLED")
+
+    second = Writer(store, keys, session, joined=state_of(store, keys))
+    second.rewind(4)
+    second.log_metric("loss", 50.0)
+    second.end()
+
+    record = state_of(store, keys).metrics["loss"]
+    assert (record.last, record.last_step, record.count, record.max) == (50.0, 5, 6, 50.0)
+
+
+# The end ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_seals_the_log_and_a_second_one_is_nothing(writer: Writer, lines: Lines) -> None:
+    writer.end("FAILED", "ValueError: no", "Traceback")
+    writer.end()
+
+    assert [
+        line["status"] for line in lines(writer) if isinstance(line, dict) and line["event"] == "end"
+    ] == ["FAILED"]
+
+
+def test_what_is_logged_after_the_end_goes_to_an_edit_and_is_said_once(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    writer.append(Tags({"t": "before"}))
+    writer.end()
+    sealed = writer.writer_id
+
+    with pytest.warns(PodiumWarning, match="after its end"):
+        writer.append(Tags({"t": "after"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.log_metric("loss", 0.5)
+
+    found = find_run(store, keys.run_id)
+    state = read_run(store, found)
+    assert writer.writer_id != sealed
+    assert {each: log.is_session for each, log in state.logs.items()} == {
+        sealed: True,
+        writer.writer_id: False,
+    }
+    assert state.tags == {"t": "after"}
+    assert state.metrics["loss"].count == 1
+    assert status_of(store, found, state) == "FINISHED"
+
+
+def test_logging_after_the_end_is_later_also_within_one_millisecond(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    for _ in range(8):  # writer ids are random and would decide
+        writer = Writer(store, keys, session, clock_ns=lambda: 10**18)
+        writer.append(Note("before"))
+        writer.end()
+        with pytest.warns(PodiumWarning):
+            writer.append(Note("after"))
+
+        assert state_of(store, keys).note == "after"
+
+
+def test_a_signal_handler_may_end_the_run_while_a_line_is_being_written(
+    writer: Writer, store: LocalStore, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(writer_module, "_write", os.write)
+        writer.end("KILLED")  # in the same thread, within the lock
+        return os.write(fd, data)
+
+    monkeypatch.setattr(writer_module, "_write", interrupted)
+    with pytest.warns(PodiumWarning, match="after its end"):
+        writer.append(Note("interrupted"))
+
+    state = state_of(store, keys)
+    assert state.status() == "KILLED"
+    assert state.note == "interrupted"
+
+
+def test_a_log_that_cannot_be_made_raises(store: LocalStore, keys: RunKeys, session: Start) -> None:
+    store.root.write_text("a file where the store should be")
+
+    with pytest.raises(StoreUnavailable, match=keys.run_id):
+        Writer(store, keys, session)
+
+
+# A disk that fills and empties ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [0, 1, 20])
+def test_a_full_disk_is_counted_and_said_once_and_told_in_the_log_when_it_has_room_again(
+    writer: Writer, store: LocalStore, keys: RunKeys, disk: FullDisk, room: int
+) -> None:
+    writer.log_metric("loss", 0.0)
+    disk.room = room
+
+    with pytest.warns(PodiumWarning, match="could not keep") as said:
+        for value in (1.0, 2.0, 3.0):
+            writer.log_metric("loss", value)
+    assert len(said) == 1
+    assert writer.dropped == 3
+
+    disk.room = math.inf
+    writer.log_metric("loss", 4.0)
+    state = state_of(store, keys)
+    assert (state.dropped, state.metrics["loss"].count, state.metrics["loss"].last) == (3, 2, 4.0)
+    assert len(state.bad_lines) == (1 if room else 0)  # the torn line, which was never acknowledged
+    writer.log_metric("loss", 5.0)
+    assert state_of(store, keys).metrics["loss"].count == 3
+
+
+def test_a_disk_that_stays_nearly_full_counts_no_event_twice(
+    writer: Writer, store: LocalStore, keys: RunKeys, disk: FullDisk
+) -> None:
+    disk.room = 0
+    with pytest.warns(PodiumWarning):
+        writer.append(Note("lost"))
+    disk.room = 75  # room for what is missing so far, not for the note that follows
+    writer.append(Note("x" * 200))
+    disk.room = math.inf
+    writer.append(Note("kept"))
+
+    state = state_of(store, keys)
+    assert (state.dropped, writer.dropped, state.note) == (2, 2, "kept")
+
+
+def test_a_loss_is_told_in_the_log_before_its_end(
+    writer: Writer, store: LocalStore, keys: RunKeys, disk: FullDisk
+) -> None:
+    disk.room = 0
+    with pytest.warns(PodiumWarning):
+        writer.log_metric("loss", 1.0)
+    disk.room = math.inf
+    writer.end()
+
+    path = store.local_path(keys.log(writer.writer_id))
+    assert path is not None
+    assert [line.split(b'"')[3] for line in path.read_bytes().split() if line] == [
+        b"start",
+        b"dropped",
+        b"end",
+    ]
+
+
+def test_a_strict_run_raises_what_it_could_not_keep(
+    store: LocalStore, keys: RunKeys, session: Start, disk: FullDisk
+) -> None:
+    writer = Writer(store, keys, session, strict=True)
+    writer.log_metric("loss", 1.0)
+    disk.room = 5
+
+    with pytest.raises(StoreUnavailable, match="could not keep"):
+        writer.log_metric("loss", 2.0)
+    disk.room = math.inf
+    writer.log_metric("loss", 3.0)
+    writer.end()
+
+    assert state_of(store, keys).metrics["loss"].count == 2
+
+
+# Stores that are no disk ----------------------------------------------------------------------------------------------
+
+
+def test_readers_of_the_same_process_see_what_is_spooled(keys: RunKeys, session: Start) -> None:
+    store = MemoryStore()
+    writer = Writer(store, keys, session)
+    writer.log_metric("loss", 0.5)
+    assert state_of(store, keys).metrics["loss"].count == 1
+    writer.log_metric("loss", 0.25)
+
+    found = find_run(store, keys.run_id)
+    state = read_run(store, found)
+    assert state.metrics["loss"].count == 2
+    assert status_of(store, found, state) == "RUNNING"
+    writer.end()
+    assert state_of(store, keys).status() == "FINISHED"
+
+
+def test_after_the_end_one_part_holds_the_log_and_the_spool_is_gone(keys: RunKeys, session: Start) -> None:
+    store = MemoryStore()
+    writer = Writer(store, keys, session)
+    spool = writer._spool
+    assert spool is not None
+    for value in range(3):
+        writer.log_metric("loss", float(value))
+        writer.flush()
+
+    writer.end()
+
+    (entry,) = store.list(keys.logs)
+    assert str(entry.key) == f"{keys.log(writer.writer_id)}.0-{entry.size}"
+    assert not spool.path.exists()
+    assert state_of(store, keys).metrics["loss"].count == 3
+
+
+def test_a_store_that_is_away_slows_and_fails_nothing(keys: RunKeys, session: Start) -> None:
+    class Away(MemoryStore):
+        away = False
+
+        def put(self, key: Any, source: Any) -> None:
+            if self.away:
+                raise StoreUnavailable("the network is down")
+            super().put(key, source)
+
+    store = Away()
+    writer = Writer(store, keys, session)
+    store.away = True
+    writer.log_metric("loss", 0.5)
+    with pytest.warns(PodiumWarning, match="network is down"):
+        assert writer.flush() is False
+    store.away = False
+
+    assert writer.flush() is True
+    assert state_of(store, keys).metrics["loss"].count == 1
+    assert writer.dropped == 0
+    writer.end()
+
+
+def test_events_of_every_kind_go_through_append(writer: Writer, store: LocalStore, keys: RunKeys) -> None:
+    for event in (Params({"lr": 0.1}), Metrics(1, {"loss": 0.5}), Note("text"), Rewind(0)):
+        writer.append(event)
+
+    state = state_of(store, keys)
+    assert (state.params, state.note, state.metrics["loss"].last) == ({"lr": 0.1}, "text", 0.5)

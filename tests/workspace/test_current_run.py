@@ -1,0 +1,224 @@
+"""Which run is meant, and whether another may start: threads, tasks, children, the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from podium import Workspace, default_workspace, set_store, track
+from podium.errors import Conflict, Invalid, NoCurrentRun, RunActive, RunNotFound
+
+
+def test_a_run_is_current_inside_with_and_no_longer_after() -> None:
+    with track.start_run() as run:
+        assert track.active_run() is run
+        track.log_metric("loss", 0.5)
+
+    assert track.active_run() is None
+    assert track.last_run() is run
+    assert run.metrics == {"loss": 0.5}
+
+
+def test_a_run_without_with_is_current_until_it_is_ended() -> None:
+    run = track.start_run()
+    track.log_param("lr", 0.1)
+    track.end_run()
+
+    assert track.active_run() is None
+    assert run.params == {"lr": 0.1}
+    assert run.status == "FINISHED"
+    track.end_run()  # again: nothing
+
+
+def test_a_workspaces_run_is_current_only_inside_with(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "one") as workspace:
+        first = workspace.start_run()
+        with pytest.raises(NoCurrentRun):
+            _with_two_open(workspace, first)
+        first.end()
+        with workspace.start_run() as second:
+            assert track.active_run() is second
+
+
+def _with_two_open(workspace: Workspace, first: object) -> None:
+    other = threading.Thread(target=workspace.start_run)
+    other.start()
+    other.join()
+    track.log_metric("whose", 1)
+
+
+def test_a_second_run_is_refused_and_the_message_says_what_to_do() -> None:
+    with track.start_run("outer") as outer, pytest.raises(RunActive, match="nested=True") as raised:
+        track.start_run("inner")
+
+    assert raised.value.run is outer
+
+
+def test_a_nested_run_is_a_child_and_gives_the_place_back() -> None:
+    with track.start_run("outer", experiment="fraud") as outer:
+        with track.start_run("inner", nested=True) as inner:
+            assert track.active_run() is inner
+        assert track.active_run() is outer
+
+    assert inner.parent_run_id == outer.run_id
+    assert inner.experiment == "fraud"
+
+
+def test_a_parent_can_be_named_by_id() -> None:
+    with track.start_run() as parent:
+        pass
+    with track.start_run(parent=parent.run_id) as child:
+        pass
+
+    assert child.parent_run_id == parent.run_id
+
+
+def test_nested_with_nothing_open_is_a_run_of_its_own() -> None:
+    with track.start_run(nested=True) as run:
+        assert run.parent_run_id is None
+
+
+def test_logging_with_no_run_starts_one_which_the_next_ends() -> None:
+    track.log_metric("loss", 1)
+    implicit = track.active_run()
+    assert implicit is not None
+
+    with track.start_run("mine") as mine:
+        assert implicit.status == "FINISHED"
+        assert track.active_run() is mine
+
+
+def test_the_only_open_run_is_meant_in_other_threads_too() -> None:
+    with track.start_run() as run, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda each: track.log_metric("loss", each), range(100)))
+
+    assert run.summary["loss"].count == 100
+    assert sorted(run.history("loss").values) == list(range(100))
+
+
+def test_a_thread_with_no_run_anywhere_is_told_so() -> None:
+    with ThreadPoolExecutor(1) as threads, pytest.raises(NoCurrentRun, match="main thread"):
+        threads.submit(track.log_metric, "loss", 1.0).result()
+
+
+def test_threads_with_runs_of_their_own_do_not_mix() -> None:
+    def work(number: int) -> tuple[str, int]:
+        with track.start_run(f"worker {number}") as run:
+            for step in range(50):
+                track.log_metric("number", number, step)
+            return run.run_id, number
+
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(work, range(8)))
+
+    for run_id, number in done:
+        assert set(track.get_run(run_id).history("number").values) == {float(number)}
+
+
+def test_tasks_with_runs_of_their_own_do_not_mix() -> None:
+    async def work(number: int) -> tuple[str, int]:
+        with track.start_run(f"task {number}") as run:
+            for _ in range(20):
+                track.log_metric("number", number)
+                await asyncio.sleep(0)
+            return run.run_id, number
+
+    async def main() -> list[tuple[str, int]]:
+        return await asyncio.gather(*(work(number) for number in range(8)))
+
+    for run_id, number in asyncio.run(main()):
+        assert set(track.get_run(run_id).history("number").values) == {float(number)}
+
+
+def test_the_experiment_is_exported_for_child_processes() -> None:
+    track.set_experiment("fraud")
+
+    assert os.environ["PODIUM_EXPERIMENT"] == "fraud"
+    with track.start_run() as run:
+        assert run.experiment == "fraud"
+    with pytest.raises(Invalid):
+        track.set_experiment("")
+    del os.environ["PODIUM_EXPERIMENT"]
+
+
+def test_a_run_id_in_the_environment_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with track.start_run() as first:
+        track.log_metric("loss", 1)
+    monkeypatch.setenv("PODIUM_RUN_ID", first.run_id)
+
+    with track.start_run() as joined:
+        track.log_metric("loss", 2)
+    with track.start_run() as other:
+        pass
+
+    assert joined.run_id == first.run_id
+    assert joined.resumed
+    assert list(joined.history("loss").steps) == [0, 1]
+    assert other.run_id != first.run_id
+
+
+def test_resuming_what_is_not_there_says_so_or_makes_it() -> None:
+    with pytest.raises(RunNotFound):
+        track.start_run(run_id="job-17")
+
+    with track.start_run(run_id="job-17", resume="allow", experiment="jobs") as run:
+        assert not run.resumed
+    with track.start_run(run_id="job-17", resume="allow") as again:
+        assert again.resumed
+        assert again.experiment == "jobs"
+    with pytest.raises(Conflict, match="belongs to experiment 'jobs'"):
+        track.start_run(run_id="job-17", experiment="other")
+
+
+def test_a_disabled_run_takes_every_call_and_keeps_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    set_store(store)
+
+    with track.start_run(enabled=False) as run:
+        track.log_params({"lr": 0.1})
+        track.log_metric("loss", 1)
+        track.log_text("x", "x.txt")
+        track.set_tag("a", 1)
+        track.log_model({"a": 1})
+
+    assert not run.enabled
+    assert not store.exists()
+
+
+def test_podium_disabled_sends_runs_to_a_store_that_nobody_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODIUM_DISABLED", "1")
+    monkeypatch.setenv("PODIUM_STORE", str(tmp_path / "store"))
+
+    with track.start_run() as run:
+        track.log_metric("loss", 1)
+
+    assert run.metrics == {"loss": 1.0}
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_default_store_is_made_here_at_the_first_write(here: Path) -> None:
+    assert default_workspace().search_runs().to_dicts() == []
+    assert not (here / ".podium").exists()
+
+    with track.start_run():
+        pass
+
+    assert (here / ".podium" / "podium.json").is_file()
+
+
+def test_set_store_is_exported_for_child_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_STORE", "somewhere else")
+
+    set_store(tmp_path / "store")
+
+    assert os.environ["PODIUM_STORE"] == str(tmp_path / "store")
+    with track.start_run() as run:
+        pass
+    assert Workspace(tmp_path / "store").get_run(run.run_id).status == "FINISHED"

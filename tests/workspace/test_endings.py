@@ -1,0 +1,150 @@
+"""How runs end that nobody ended, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from podium import Workspace
+from podium.types import Run
+
+
+def script(store: Path, body: str) -> subprocess.Popen[str]:
+    """A Python process that runs ``body`` with ``track`` imported."""
+    code = "import os, signal, sys, time\nfrom podium import track\n" + textwrap.dedent(body)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PODIUM_STORE": str(store)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def only_run(store: Path) -> Run:
+    with Workspace(store, read_only=True) as workspace:
+        (run,) = workspace.search_runs()
+        return run
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error", "code"),
+    [
+        ("with track.start_run(): track.log_metric('a', 1)", "FINISHED", None, 0),
+        ("track.start_run(); track.log_metric('a', 1)", "FINISHED", None, 0),
+        ("track.log_metric('a', 1)", "FINISHED", None, 0),
+        ("track.start_run(); sys.exit(0)", "FINISHED", None, 0),
+        ("track.start_run(); sys.exit(3)", "FAILED", "SystemExit: 3", 3),
+        ("track.start_run(); 1 / 0", "FAILED", "ZeroDivisionError: division by zero", 1),
+        ("with track.start_run(): 1 / 0", "FAILED", "ZeroDivisionError: division by zero", 1),
+        ("with track.start_run(): sys.exit(2)", "FAILED", "SystemExit: 2", 2),
+        ("with track.start_run(): raise KeyboardInterrupt", "KILLED", "KeyboardInterrupt", -signal.SIGINT),
+        ("track.start_run(); raise KeyboardInterrupt", "KILLED", "KeyboardInterrupt", -signal.SIGINT),
+        (
+            "track.start_run(); os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)",
+            "KILLED",
+            "SIGTERM",
+            -signal.SIGTERM,
+        ),
+        (
+            "with track.start_run(): os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)",
+            "KILLED",
+            "SIGTERM",
+            -15,
+        ),
+        ("track.start_run(); os.kill(os.getpid(), signal.SIGKILL)", "LOST", None, -signal.SIGKILL),
+        ("track.start_run(); os._exit(0)", "LOST", None, 0),
+        ("track.start_run().end('FAILED')", "FAILED", None, 0),
+    ],
+)
+def test_the_status_is_true_however_the_script_ends(
+    tmp_path: Path, body: str, status: str, error: str | None, code: int
+) -> None:
+    process = script(tmp_path / "store", body)
+    _, stderr = process.communicate(timeout=60)
+
+    run = only_run(tmp_path / "store")
+
+    assert run.status == status, stderr
+    assert (error or "") in (run.error or "")
+    assert process.returncode == code
+    assert run.end_time is not None
+
+
+def test_ctrl_c_while_it_runs_is_killed(tmp_path: Path) -> None:
+    process = script(tmp_path / "store", "track.start_run(); print('up', flush=True); time.sleep(60)")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    assert only_run(tmp_path / "store").status == "RUNNING"
+
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert only_run(tmp_path / "store").status == "KILLED"
+
+
+@pytest.mark.parametrize(
+    "fork",
+    [
+        "pid = os.fork()\nif pid == 0: sys.exit(0)\nos.waitpid(pid, 0)",
+        "pid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)",
+        "import multiprocessing\np = multiprocessing.get_context('fork').Process(target=print)\np.start(); p.join()",
+    ],
+)
+def test_a_forked_child_that_leaves_does_not_end_its_parents_run(tmp_path: Path, fork: str) -> None:
+    body = "track.start_run()\n" + fork + "\nprint(track.active_run().status)\ntrack.log_metric('after', 1)\n"
+    process = script(tmp_path / "store", body)
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert stdout.split()[-1] == "RUNNING", stderr
+    run = only_run(tmp_path / "store")
+    assert run.status == "FINISHED"
+    assert run.metrics == {"after": 1.0}
+
+
+def test_what_a_forked_child_logs_is_part_of_the_run(tmp_path: Path) -> None:
+    body = """
+        track.start_run()
+        track.log_metric("loss", 1.0)
+        pid = os.fork()
+        if pid == 0:
+            track.log_metric("child", 2.0)
+            track.log_text("from the child", "child.txt")
+            os._exit(0)
+        os.waitpid(pid, 0)
+        track.log_metric("loss", 3.0)
+        """
+    process = script(tmp_path / "store", body)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 0, stderr
+    run = only_run(tmp_path / "store")
+    assert run.status == "FINISHED"
+    assert run.metrics == {"child": 2.0, "loss": 3.0}
+    assert run.download("child.txt").read_text() == "from the child"
+
+
+def test_two_lines_say_where_the_runs_go_and_what_became_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PODIUM_QUIET")
+    body = "for name in 'ab':\n    with track.start_run(name, experiment='fraud'): track.log_metric('x', 1)"
+    _, stderr = script(tmp_path / "store", body).communicate(timeout=60)
+
+    assert stderr.splitlines() == [
+        f"podium: runs go to {tmp_path / 'store'}, experiment 'fraud'",
+        "podium: 2 runs: 2 FINISHED",
+    ]
+
+
+def test_quiet_silences_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_QUIET", "1")
+    _, stderr = script(tmp_path / "store", "track.log_metric('x', 1)").communicate(timeout=60)
+
+    assert stderr == ""

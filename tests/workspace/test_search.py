@@ -1,0 +1,118 @@
+"""Finding runs: by filter, experiment and order; tables of them sort out their best and turn into frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from podium import Workspace
+from podium.errors import PodiumWarning, QueryError, RunNotFound
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    with Workspace(tmp_path_factory.mktemp("search") / "store") as opened:
+        for number in range(6):
+            with opened.start_run(f"run {number}", experiment="odd" if number % 2 else "even") as run:
+                run.log_params({"lr": number / 10, "kind": "forest" if number < 3 else "svm"})
+                run.set_tag("team", "fraud")
+                for loss in (number, number + 2, number + 1):
+                    run.log_metric("loss", loss)
+                if number != 4:
+                    run.log_metric("f1", number / 10)
+        yield opened
+
+
+def names(workspace: Workspace, text: str = "", **options: object) -> list[str]:
+    return [run.run_name for run in workspace.search_runs(text, **options)]  # type: ignore[arg-type]  # of the test
+
+
+def test_the_newest_come_first(workspace: Workspace) -> None:
+    assert names(workspace) == [f"run {number}" for number in (5, 4, 3, 2, 1, 0)]
+
+
+def test_by_experiment(workspace: Workspace) -> None:
+    assert names(workspace, experiment="odd") == ["run 5", "run 3", "run 1"]
+    assert len(names(workspace, experiment=["odd", "even"])) == 6
+
+
+def test_an_experiment_that_is_not_there_has_no_runs_and_a_warning(workspace: Workspace) -> None:
+    with pytest.warns(PodiumWarning, match="no experiment 'evn'. Did you mean 'even'"):
+        assert names(workspace, experiment="evn") == []
+
+
+def test_by_filter_order_and_limit(workspace: Workspace) -> None:
+    assert names(workspace, "params.lr < 0.25 and params.kind = 'forest'", order_by="params.lr") == [
+        "run 0",
+        "run 1",
+        "run 2",
+    ]
+    assert names(workspace, order_by="metrics.f1 DESC", limit=2) == ["run 5", "run 3"]
+    assert names(workspace, order_by="metrics.f1")[-1] == "run 4"
+    assert names(workspace, "min(metrics.loss) >= 4 or run_name = 'run 0'", order_by="run_name") == [
+        "run 0",
+        "run 4",
+        "run 5",
+    ]
+    assert names(workspace, "status = 'FINISHED' and start_time > -1d", limit=0) == []
+
+
+def test_what_does_not_parse_says_where(workspace: Workspace) -> None:
+    with pytest.raises(QueryError) as raised:
+        workspace.search_runs("metric.f1 >> 3")
+
+    assert raised.value.position == 11
+
+
+def test_a_list_first_shows_podiums_spelling(workspace: Workspace) -> None:
+    with pytest.raises(TypeError, match=r'experiment="fraud"'):
+        workspace.search_runs(["0", "1"])  # type: ignore[arg-type]  # the point
+
+
+def test_the_best_of_a_table(workspace: Workspace) -> None:
+    runs = workspace.search_runs()
+
+    assert runs.max("metrics.f1").run_name == "run 5"
+    assert runs.min("min(metrics.loss)").run_name == "run 0"
+    assert runs.max("params.lr").run_name == "run 5"
+    assert runs[1:3].max("params.lr").run_name == "run 4"
+
+
+def test_frames_have_attributes_then_metrics_params_and_tags(workspace: Workspace) -> None:
+    frame = workspace.search_runs().to_pandas()
+
+    assert list(frame.columns) == [
+        "run_id",
+        "run_name",
+        "experiment",
+        "status",
+        "start_time",
+        "end_time",
+        "user",
+        "parent_run_id",
+        "metrics.f1",
+        "metrics.loss",
+        "params.kind",
+        "params.lr",
+        "tags.team",
+    ]
+    assert str(frame["start_time"].dtype).endswith("UTC]")
+    assert frame["metrics.f1"].isna().sum() == 1
+
+
+def test_the_history_of_many_runs_is_one_long_table(workspace: Workspace) -> None:
+    history = workspace.search_runs(experiment="odd").history("loss")
+
+    assert len(history) == 9
+    assert list(history.to_pandas().columns) == ["run_id", "key", "step", "time", "value"]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        with workspace.start_run() as run:
+            pass
+        assert workspace.get_run(run.run_id[:20]).run_id == run.run_id
+        with pytest.raises(RunNotFound):
+            workspace.get_run(run.run_id[:7])
