@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from podium.errors import PodiumWarning, QueryError, RunNotFound
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with Workspace(tmp_path_factory.mktemp("search") / "store") as opened:
         for number in range(6):
+            _next_millisecond()
             with opened.start_run(f"run {number}", experiment="odd" if number % 2 else "even") as run:
                 run.log_params({"lr": number / 10, "kind": "forest" if number < 3 else "svm"})
                 run.set_tag("team", "fraud")
@@ -23,6 +25,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
                 if number != 4:
                     run.log_metric("f1", number / 10)
         yield opened
+
+
+def _next_millisecond() -> None:
+    """Runs of one millisecond have no order among them but their ids."""
+    begun = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == begun:
+        pass
 
 
 def names(workspace: Workspace, text: str = "", **options: object) -> list[str]:

@@ -431,8 +431,8 @@ def _checked_path(path: object) -> str:
     parts = path.split("/") if isinstance(path, str) else [""]
     if not all(parts) or {".", ".."} & set(parts):
         raise Invalid(
-            f"{path!r} is no path inside a run: give a file name such as 'report.txt' or 'plots/loss.png', without '..' "
-            "and without a '/' at its ends."
+            f"{path!r} is no path inside a run: give a file name such as 'report.txt' or 'plots/loss.png', without "
+            "'..' and without a '/' at its ends."
         )
     return "/".join(parts)
 

@@ -359,7 +359,7 @@ class Runs(Table[Run]):
         names = super()._column_names(dicts)
         kinds = ("metrics.", "params.", "tags.")
         return [each for each in names if not each.startswith(kinds)] + [
-            each for kind in kinds for each in names if each.startswith(kind)
+            each for kind in kinds for each in sorted(names) if each.startswith(kind)
         ]
 
     def _shown_columns(self, names: list[str]) -> list[str]:
