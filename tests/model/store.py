@@ -46,7 +46,7 @@ class Contents:
 
     def __init__(self, values: Mapping[Key, bytes]) -> None:
         self.values = values
-        self._after: dict[tuple[Key, bytes], Contents]] = {}
+        self._after: dict[tuple[Key, bytes], Contents] = {}
 
     @classmethod
     def of(cls, values: Mapping[Key, bytes]) -> Contents:

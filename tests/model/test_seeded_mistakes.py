@@ -63,7 +63,7 @@ def test_a_reader_that_believes_the_index_without_asking_for_the_next_commit_is_
     believer = Call("believer", stepwise(believing), reads=ALIAS)
 
     with pytest.raises(
-        Violation, match="believer read version 1, and champion pointed to .'2'. while it read"
+        Violation, match=r"believer read version 1, and champion pointed to .'2'. while it read"
     ):
         explore((set_alias(2, KNOWN), believer), ONE_CHAMPION, claims_for(*"abc"), Faults())
     explore((set_alias(2, KNOWN), read()), ONE_CHAMPION, claims_for(*"abc"), Faults())
@@ -111,7 +111,7 @@ def test_writing_the_commit_before_the_manifest_is_caught() -> None:
         yield from publish(FOLDER, files_as("a")(name))
         return outcome
 
-    with pytest.raises(Violation, match="version 1 is committed and its .* is not there"):
+    with pytest.raises(Violation, match=r"version 1 is committed and its .* is not there"):
         explore((Call("hasty", stepwise(hasty), "hasty"),), EMPTY, claims_for("a"), Faults())
 
 
@@ -189,7 +189,7 @@ def test_keeping_a_decision_after_another_commit_came_first_is_caught() -> None:
 
     expected: dict[str, int | None] = {"stubborn 2": 1, "stubborn 3": 1}
 
-    with pytest.raises(Violation, match="overwrote version ., which it did not expect"):
+    with pytest.raises(Violation, match=r"overwrote version ., which it did not expect"):
         explore((stubborn(2), stubborn(3)), ONE_CHAMPION, claims_for(*"abc", expected=expected), Faults())
 
 

@@ -239,7 +239,9 @@ def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> Found
 def _found_again(store: Store, run: FoundRun) -> FoundRun:
     experiment = FoundExperiment(run.keys.experiment, run.keys.logs.parent.parent)
     names = _log_names(store, experiment, run.keys.logs.name, f"{run.run_id}.")
-    return next(_grouped(experiment, names), FoundRun(run.keys))
+    for found in _grouped(experiment, names):
+        return found
+    raise RunNotFound(f"run {run.run_id} was deleted while it was read.", name=run.run_id)
 
 
 # --- logs into a state -----------------------------------------------------------------------------------------------
@@ -249,7 +251,8 @@ def read_run(store: Store, run: FoundRun) -> RunState:
     """The run as its logs say it is now.
 
     Raises:
-        Corrupt: a part of a log is missing between others.
+        RunNotFound: it was deleted meanwhile.
+        Corrupt: its parts change faster than they can be read.
     """
     return refresh(store, run, RunState(run.run_id))
 
@@ -268,7 +271,7 @@ def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
             continue
         return state
     raise Corrupt(
-        f"the logs of run {run.run_id} change faster than they can be read, or parts of them are missing.",
+        f"the logs of run {run.run_id} change faster than they can be read. Try again.",
         key=str(run.keys.logs),
     )
 
@@ -280,20 +283,23 @@ def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName],
 
 
 def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:
-    """What a log holds from ``offset`` on, in order."""
+    """What a log holds from ``offset`` on, in order; each piece but the last is whole lines, wherever parts were cut."""
     for name in names:
         if name.end is None:
             yield store.get(run.keys.logs / str(name), offset)
             return
     parts = [(name.start, name.end or 0) for name in names]
+    torn = b""
     while True:
         covering = [(start, end) for start, end in parts if start <= offset < end]
         if not covering:
             return  # what follows a hole comes when the hole is filled
         start, end = max(covering, key=lambda part: part[1])
         name = LogName(run.run_id, names[0].writer_id, start, end)
-        yield store.get(run.keys.logs / str(name), offset - start)
-        offset = end
+        data = torn + store.get(run.keys.logs / str(name), offset - start)
+        whole = whole_lines(data)
+        yield data[:whole]
+        torn, offset = data[whole:], end
 
 
 # --- who lives -------------------------------------------------------------------------------------------------------

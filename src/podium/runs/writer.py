@@ -367,17 +367,24 @@ class Writer:
         if torn:
             self._lost(1, None)
             return
+        before = self._fd
         try:
             if self._fd < 0:
                 self._reopen()
             mending = self._mending() if self._rough else b""
-            written = _write(self._fd, mending + line)
+            data = mending + line
+            # Nothing between reading the descriptor and the call: a signal handler could close it there, and
+            # whoever opens a file next would get its number.
+            written = _write(self._fd, data)
         except OSError as error:
-            self._lost(1, error)
+            if before >= 0 > self._fd:
+                self._write_line(line)  # a signal handler ended the run in this very call
+            else:
+                self._lost(1, error)
             return
         if mending and written >= len(mending):
             self._unreported = 0  # told: the report itself is in the log
-        if written != len(mending) + len(line):
+        if written != len(data):
             self._lost(1, None)
             return
         self._rough = False
