@@ -21,7 +21,15 @@ from typing import Any
 
 from podium.errors import PodiumWarning
 
-__all__ = ["Around", "add_attribute", "patch_method", "tracking", "undo_all", "when_imported"]
+__all__ = [
+    "Around",
+    "add_attribute",
+    "is_patched",
+    "patch_method",
+    "tracking",
+    "undo_all",
+    "when_imported",
+]
 
 Around = Callable[..., Any]
 """Called as ``around(original, self, *args, **kwargs)`` instead of ``original(self, *args, **kwargs)``."""
@@ -55,6 +63,12 @@ def add_attribute(owner: type, name: str, value: object) -> None:
         if name not in vars(owner):
             setattr(owner, name, value)
             _patched[owner, name] = (_ABSENT, vars(owner)[name])
+
+
+def is_patched() -> bool:
+    """Whether anything is replaced, or will be at its import."""
+    with _lock:
+        return bool(_patched or _waiting)
 
 
 def undo_all() -> None:

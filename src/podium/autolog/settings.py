@@ -14,7 +14,7 @@ from typing import Any
 
 from podium.errors import Invalid, near_names
 
-__all__ = ["LIBRARIES", "Settings", "active", "inside", "make_settings", "set_for_process"]
+__all__ = ["LIBRARIES", "Settings", "active", "inside", "make_settings", "set_aside", "set_for_process"]
 
 # Each library with the options it takes, and their defaults.
 LIBRARIES: Mapping[str, Mapping[str, object]] = {"sklearn": {"max_tuning_runs": 0}}
@@ -110,3 +110,14 @@ def inside(settings: Settings) -> Iterator[None]:
         yield
     finally:
         _context.reset(token)
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside nothing is tracked by itself; after it what was on is on again."""
+    before, token = set_for_process(None), _context.set(None)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+        set_for_process(before)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
 
-from podium.errors import Invalid, PodiumWarning, StoreError
+from podium.errors import Corrupt, Invalid, NotFound, PodiumWarning, StoreError
 from podium.runs import events
 from podium.runs.events import check_key
 from podium.runs.fold import RunState
@@ -391,7 +391,8 @@ class ActiveRun(Run):
         """The boundary at which training goes on although a file could not be kept."""
         try:
             yield
-        except (StoreError, OSError) as error:
+        except (StoreError, OSError, NotFound, Corrupt) as error:
+            # NotFound, Corrupt: somebody removed or broke the run's own folder meanwhile.
             if self._writer.strict:
                 raise
             self._writer.dropped += 1

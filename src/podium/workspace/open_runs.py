@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +32,7 @@ __all__ = [
     "pop",
     "push",
     "reset",
+    "set_aside",
     "take_seat",
 ]
 
@@ -149,6 +151,20 @@ def reset() -> None:
     _seats.clear()
     frame_of_context.set(None)
     _last.set(None)
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside nothing is open and nothing current; after it all is as it was, and what was opened is forgotten."""
+    seats, frame, ended = dict(_seats), frame_of_context.get(), _last.get()
+    reset()
+    try:
+        yield
+    finally:
+        reset()
+        _seats.update((number, seat) for number, seat in seats.items() if seat.is_open)
+        frame_of_context.set(frame)
+        _last.set(ended)
 
 
 def _mark_inherited() -> None:

@@ -9,10 +9,11 @@ import contextlib
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 
 from podium.workspace.switches import is_on
 
-__all__ = ["note_end", "reset", "say", "say_what_became", "say_where"]
+__all__ = ["note_end", "reset", "say", "say_what_became", "say_where", "set_aside"]
 
 
 class _Said:
@@ -67,6 +68,17 @@ def reset() -> None:
     """Begin anew: in a forked child, whose parent speaks for itself, and in tests."""
     global _said  # noqa: PLW0603 - the one record of what was said
     _said = _Said()
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """What ends inside is not counted."""
+    global _said  # noqa: PLW0603 - the one record of what was said
+    before, _said = _said, _Said()
+    try:
+        yield
+    finally:
+        _said = before
 
 
 def _hush() -> None:
