@@ -9,12 +9,14 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from podium.commits.gate import Verdict
+from podium.strictjson import JsonValue
 
 __all__ = ["Commit", "ModelVersion", "ParamValue", "RegisteredModel"]
 
-ParamValue = object
+ParamValue: TypeAlias = JsonValue
 """A JSON value: text, number, bool, None, or lists and mappings of these."""
 
 

@@ -30,6 +30,7 @@ from podium.commits.vocabulary import (
     Sweep,
 )
 from podium.errors import Corrupt
+from podium.strictjson import JsonValue
 
 __all__ = ["AliasStack", "ModelState", "VersionState", "alias_move", "fold"]
 
@@ -66,7 +67,7 @@ class VersionState:
     flavor: str = ""
     trust: str = "code"
     size_bytes: int = 0
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
     metrics: Mapping[str, MetricFacts] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
