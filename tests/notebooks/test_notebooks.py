@@ -9,7 +9,7 @@ from podium import Workspace, track
 from podium.workspace.run import Run
 
 if TYPE_CHECKING:
-    from tests.notebooks.conftest import Kernel
+    from tests.notebooks.kernel import Kernel
 
 
 def runs(here: Path) -> list[Run]:
