@@ -1,7 +1,7 @@
 """Every block of every guide is run, in order, in an empty folder.
 
-A block whose fence names a file (```` ```python train.py ````) is written there; ``sh`` without a name is run; ``python``
-without a name is a cell of a notebook and is run in a real kernel.
+A block whose fence names a file (```` ```python train.py ````) is written there; ``sh`` without a name is run;
+``python`` without a name is a cell of a notebook and is run in a real kernel.
 """
 
 from __future__ import annotations
