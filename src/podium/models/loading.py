@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_origin, overload
 
 from podium.errors import EnvironmentMismatch, NotFound, PodiumWarning
 from podium.models.codepath import make_importable
@@ -119,7 +119,8 @@ def load_directory(
     load: Callable[[dict[str, Path]], object] | None = getattr(loaded.native, "load", None)
     if files and callable(load) and flavor.name != "function":  # whose wrapper has called it, in MLflow too
         load(files)
-    if native_type is not None and not isinstance(loaded.native, native_type):
+    # isinstance knows no dict[str, float], which is how a type checker is told what is in the dict.
+    if native_type is not None and not isinstance(loaded.native, get_origin(native_type) or native_type):
         found = type(loaded.native)
         raise TypeError(
             f"{info.uri} holds a {found.__module__}.{found.__qualname__}, not the "
