@@ -229,6 +229,22 @@ def test_a_bad_line_is_one_record_and_harms_no_other() -> None:
     assert (state.note, state.tags) == ("before", {"after": "x"})
 
 
+def test_what_nests_deeper_than_anybody_can_read_is_one_bad_line() -> None:
+    deep = b'{"event":"params","time":2,"params":{"a":' + b"[" * 600 + b"]" * 600 + b"}}\n"
+    deeper = b'{"event":"model","time":2,"facts":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}\n"
+
+    state = run(a=log((1, SESSION)) + deep + deeper + log((3, Note("after"))))
+
+    assert [each.line for each in state.bad_lines] == [2, 3]
+    assert (state.params, state.note) == ({}, "after")
+
+
+def test_a_text_that_is_no_utf_8_harms_nothing() -> None:
+    odd = log((1, SESSION), (2, Params({"\udcff": "\udcfe", "b": ["\udcfd"]})), (3, Note("\udcfc")))
+
+    assert (run(a=odd).params, run(a=odd).note) == ({"\udcff": "\udcfe", "b": ["\udcfd"]}, "\udcfc")
+
+
 def test_a_tag_of_a_clock_that_stepped_back_is_still_the_later_one() -> None:
     state = run(a=log((1_000, SESSION), (1_001, Tags({"t": "old"})), (5, Tags({"t": "new"}))))
 

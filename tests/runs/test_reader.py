@@ -246,6 +246,34 @@ def test_in_a_store_that_is_no_disk_the_last_event_says_how_long_it_was_silent(k
     assert living_writers(store, run, state, now_s=10**9 + 601) == []
 
 
+def test_whoever_sees_a_log_grow_goes_by_its_own_clock_and_not_by_the_writers(keys: RunKeys) -> None:
+    store = MemoryStore()
+    slow = [encode(SESSION, 10**12), encode(Beat(), 10**12 + 60_000)]  # a clock of the year 2001
+    store.put(keys.part("0123456789", 0, len(slow[0])), slow[0])
+    run = find_run(store, RUN_ID)
+    state = read_run(store, run)
+    assert status_of(store, run, state) == "LOST"  # at a first look there is only the time that it bears
+
+    store.put(keys.part("0123456789", len(slow[0]), len(slow[0] + slow[1])), slow[1])
+    run = find_run(store, RUN_ID)
+    state = refresh(store, run, state)
+
+    assert status_of(store, run, state) == "RUNNING"
+    assert living_writers(store, run, state, now_s=time.time() + 599) == ["0123456789"]
+    assert living_writers(store, run, state, now_s=time.time() + 601) == []
+
+
+def test_a_clock_that_is_ahead_does_not_keep_a_dead_run_alive_for_who_watches(keys: RunKeys) -> None:
+    store = MemoryStore()
+    ahead = encode(SESSION, round(time.time() * 1000) + 10**9)
+    store.put(keys.part("0123456789", 0, len(ahead)), ahead)
+    run = find_run(store, RUN_ID)
+    state = read_run(store, run)
+
+    assert living_writers(store, run, state) == ["0123456789"]
+    assert living_writers(store, run, state, now_s=time.time() + 601) == []
+
+
 def test_a_run_that_was_copied_reads_as_it_was(writer: Writer, store: LocalStore, tmp_path: Path) -> None:
     writer.log_metric("loss", 0.5)
     shutil.copytree(store.root, tmp_path / "copy")
