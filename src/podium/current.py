@@ -120,7 +120,8 @@ def current_run() -> ActiveRun:
     if open_ids:
         raise NoCurrentRun(
             f"{len(open_ids)} runs are open in this process and none of them is current in this thread or task: "
-            f"{', '.join(open_ids[:5])}. Log to the run you mean (run.log_metric(...)), or enter it here: `with run:`.",
+            f"{', '.join(open_ids[:5])}. Log to the run you mean (run.log_metric(...)), or start one here: "
+            "`with track.start_run():`.",
             open=open_ids,
         )
     raise NoCurrentRun(

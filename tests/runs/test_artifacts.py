@@ -1,4 +1,4 @@
-"""Files are kept with their hash, nothing that was acknowledged is overwritten, and what comes back is what was kept."""
+"""Files are kept with their hash, nothing acknowledged is overwritten, and what comes back is what was kept."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ def test_what_a_joined_writer_says_is_later_whatever_its_clock_shows() -> None:
 
 
 def test_a_deleted_tag_is_gone_until_it_is_set_again() -> None:
-    begun = [(1, SESSION), (2, Tags({"t": "x"})), (3, Tags({"t": None}))]
+    begun: list[Timed] = [(1, SESSION), (2, Tags({"t": "x"})), (3, Tags({"t": None}))]
 
     assert run(a=log(*begun)).tags == {}
     assert run(a=log(*begun, (4, Tags({"t": "y"})))).tags == {"t": "y"}

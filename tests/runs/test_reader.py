@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,8 @@ def test_all_runs_of_an_experiment_are_found_whatever_else_lies_there(kind: str,
     (experiment,) = experiments(where)
     found = {run.run_id: sorted(run.logs) for run in runs_of(where, experiment)}
 
-    assert found == dict.fromkeys((RUN_ID, "nightly"), ["0123456789", "abcdefghjk"])
+    both = ["0123456789", "abcdefghjk"]
+    assert found == {RUN_ID: both, "nightly": both}
 
 
 def test_a_run_is_found_by_a_prefix_that_only_it_has(store: LocalStore) -> None:
@@ -114,15 +116,12 @@ def test_a_run_that_is_not_there_names_those_that_are_near(store: LocalStore) ->
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_parts_that_cover_a_log_are_the_log(data: st.DataObject) -> None:
-    whole = b"".join(
-        encode(event, each)
-        for each, event in enumerate([SESSION, *(Metrics(s, {"loss": 0.5}) for s in range(5))])
-    )
+    logged: list[Event] = [SESSION, *(Metrics(step, {"loss": 0.5}) for step in range(5))]
+    whole = b"".join(encode(event, time_ms) for time_ms, event in enumerate(logged))
     keys, store = RunKeys.of("fraud", RUN_ID), MemoryStore()
     cuts = sorted({0, len(whole), *data.draw(st.lists(st.integers(1, len(whole) - 1), max_size=4))})
-    parts = [*zip(cuts, cuts[1:], strict=False)]
-    for start in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3)):
-        parts.append((start, data.draw(st.integers(start + 1, len(whole)))))
+    more = data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3))
+    parts = [*pairwise(cuts), *((start, data.draw(st.integers(start + 1, len(whole)))) for start in more)]
     for start, end in data.draw(st.permutations(parts)):
         store.put(keys.part("0123456789", start, end), whole[start:end])
 
@@ -165,7 +164,7 @@ def test_a_run_that_is_deleted_while_it_is_read_is_not_found(store: LocalStore, 
         read_run(store, run)
 
 
-# Who lives --------------------------------------------------------------------------------------------------------------
+# Who lives ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_writer_that_lives_holds_its_log_and_one_that_ended_does_not(
@@ -289,8 +288,11 @@ def test_columns_hold_every_point_of_the_keys_asked_for_in_the_order_asked(
 def test_columns_of_several_logs_are_by_step_and_hide_what_a_rewind_hides(
     store: LocalStore, keys: RunKeys
 ) -> None:
-    first = [(1, SESSION), *((10 + step, Metrics(step, {"loss": float(step)})) for step in range(4))]
-    second = [
+    first: list[tuple[int, Event]] = [
+        (1, SESSION),
+        *((10 + step, Metrics(step, {"loss": float(step)})) for step in range(4)),
+    ]
+    second: list[tuple[int, Event]] = [
         (50, SESSION),
         (51, Rewind(1)),
         (52, Metrics(2, {"loss": 20.0})),

@@ -132,3 +132,6 @@ class Commit:
     refused: bool
     preflight: str | None
     verdict: Verdict | None = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"

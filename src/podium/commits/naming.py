@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from podium.commits.facts import ModelVersion
@@ -10,11 +11,22 @@ from podium.commits.fold import ModelState, VersionState
 from podium.commits.source import VersionLike
 from podium.errors import AliasNotFound, Invalid, ModelNotFound, VersionNotFound, near_names
 
-__all__ = ["ModelUri", "check_alias", "check_model_name", "find_version", "parse_model_uri", "require_model"]
+__all__ = [
+    "ModelUri",
+    "check_alias",
+    "check_model_name",
+    "find_version",
+    "number_of",
+    "parse_model_uri",
+    "require_model",
+]
 
 _ALIAS = re.compile(r"[\w-]{1,255}")
-_NO_ALIAS = re.compile(r"latest|v?[0-9]+", re.IGNORECASE)
-_BAD_IN_NAME = re.compile(r"[/:@\x00-\x1f\x7f]")
+_NO_ALIAS = re.compile(r"latest|v?\d+", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,18}")  # int() refuses a text of more than 4,300 digits
+_BAD_IN_NAME = frozenset("/:@")
+# Control characters, lone surrogates, line and paragraph separators: what no line of text can hold.
+_BAD_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_NAME = 200
 _SCHEME = "models:/"
 
@@ -58,12 +70,16 @@ def check_model_name(name: object) -> str:
     """
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Invalid(f"{name!r} is no name for a model: give a text without spaces at its ends.")
-    if _BAD_IN_NAME.search(name) or len(name) > _LONGEST_NAME:
+    if len(name) > _LONGEST_NAME or any(_is_bad(each) for each in name):
         raise Invalid(
             f"{name[:60]!r} is no name for a model: it has at most {_LONGEST_NAME} characters and holds no / : @ "
             "and no control characters, since models:/<name>@<alias> must be readable."
         )
     return name
+
+
+def _is_bad(character: str) -> bool:
+    return character in _BAD_IN_NAME or unicodedata.category(character) in _BAD_CATEGORIES
 
 
 def check_alias(alias: object) -> str:
@@ -93,7 +109,7 @@ def parse_model_uri(uri: str) -> ModelUri:
     name, slash, last = rest.rpartition("/")
     if slash and last == "latest":
         return ModelUri(check_model_name(name))
-    if slash and last.isascii() and last.isdigit():
+    if slash and _NUMBER.fullmatch(last):
         return ModelUri(check_model_name(name), version=int(last))
     name, at, last = rest.partition("@")
     if not at:
@@ -138,26 +154,40 @@ def find_version(state: ModelState, name: str, version: VersionLike) -> VersionS
         AliasNotFound: there is no such alias.
         Invalid: it names a version of another model, or nothing.
     """
+    number = number_of(name, version)
+    if number is not None:
+        return _by_number(state, name, number)
+    assert isinstance(version, str)  # noqa: S101 - for the type checker: all else has a number or is Invalid
+    if version.startswith(_SCHEME):
+        version = parse_model_uri(version).selector
+    if version == "latest":
+        return _latest(state, name)
+    if version.startswith("sha256:"):
+        digest = parse_model_uri(f"{_SCHEME}{name}@{version}").sha256
+        return _by_digest(state, name, digest or "")
+    return _by_alias(state, name, check_alias(version))
+
+
+def number_of(name: str, version: VersionLike) -> int | None:
+    """The number that a way to name a version says by itself; None where it takes a state to tell.
+
+    Raises:
+        Invalid: it names a version of another model, or nothing.
+    """
     if isinstance(version, ModelVersion):
         if version.name != name:
             raise Invalid(f"{version} is a version of {version.name!r}, not of {name!r}.")
-        return _by_number(state, name, version.version)
+        return version.version
     if isinstance(version, bool) or not isinstance(version, int | str):
         raise Invalid(f"{version!r} names no version: give a number, an alias, 'latest' or a ModelVersion.")
     if isinstance(version, int):
-        return _by_number(state, name, version)
+        return version
     if version.startswith(_SCHEME):
         uri = parse_model_uri(version)
         if uri.name != name:
             raise Invalid(f"{version!r} is a version of {uri.name!r}, not of {name!r}.")
-        version = uri.selector
-    if version.isascii() and version.isdigit():
-        return _by_number(state, name, int(version))
-    if version == "latest":
-        return _latest(state, name)
-    if version.startswith("sha256:"):
-        return _by_digest(state, name, version.removeprefix("sha256:"))
-    return _by_alias(state, name, check_alias(version))
+        return uri.version
+    return int(version) if _NUMBER.fullmatch(version) else None
 
 
 def _by_number(state: ModelState, name: str, number: int) -> VersionState:

@@ -59,6 +59,8 @@ Kind: TypeAlias = Literal["session", "edit"]
 Extreme: TypeAlias = Literal["min", "max"]
 
 _LONGEST_KEY = 500
+_DEEPEST = 128
+_NESTING = frozenset({"params", "model", "verdict"})
 _INT64 = 2**63
 
 
@@ -275,13 +277,31 @@ def encode(event: Event, time_ms: int) -> bytes:
 
     Raises:
         TypeError: a value in it is no JSON value.
+        Invalid: it nests so deep that not everybody could read it.
         ValueError: a NaN where JSON of another layer should hold none.
     """
     if isinstance(event, Metrics) and event.at is None:
         pairs = [(key_text(key), value) for key, value in event.values.items()]
         return metric_line(time_ms, event.step, pairs)
     name, fields = _BODIES[type(event)](event)
+    if name in _NESTING and _nests_too_deep(fields):
+        raise Invalid(f"what is logged as {name} nests more than {_DEEPEST} deep. Keep it as a file instead.")
     return _to_bytes(_dumps({"event": name, "time": time_ms, **fields}) + "\n")
+
+
+def _nests_too_deep(value: object) -> bool:
+    """Whether lists and objects lie more than 128 deep. Told by no stack: how much of that is left differs."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list | tuple)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def metric_line(time_ms: int, step: int, pairs: Sequence[tuple[str, float]]) -> bytes:
@@ -517,6 +537,8 @@ def decode(value: object) -> tuple[int, Event]:
     if not isinstance(value, dict):
         raise ValueError("an event is an array or an object")
     time_ms, name = _integer(value, "time"), _text(value, "event")
+    if name in _NESTING and _nests_too_deep(value):
+        raise ValueError(f"it nests more than {_DEEPEST} deep")
     reader = _READERS.get(name)
     return time_ms, (reader(value) if reader is not None else Unknown(name))
 

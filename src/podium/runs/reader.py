@@ -278,12 +278,16 @@ def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
 
 def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName], state: RunState) -> None:
     log = state.logs.get(writer_id)
-    for data in _bytes_from(store, run, names, 0 if log is None else log.offset):
+    offset = 0 if log is None else log.offset
+    for data in _bytes_from(store, run, names, offset):
         state.feed(writer_id, data)
+    log = state.logs.get(writer_id)
+    if log is not None and log.offset > offset:
+        log.heard(time.time())
 
 
 def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:
-    """What a log holds from ``offset`` on, in order; each piece but the last is whole lines, wherever parts were cut."""
+    """What a log holds from ``offset`` on; each piece but the last is whole lines, wherever parts were cut."""
     for name in names:
         if name.end is None:
             yield store.get(run.keys.logs / str(name), offset)
@@ -309,7 +313,8 @@ def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float
     """The writers of open sessions that live.
 
     On the writer's own machine its lock tells. Elsewhere, and for stores that are not on a disk, a log that did not
-    change for its lease belongs to nobody.
+    change for its lease belongs to nobody. Whoever saw it grow goes by his own clock; at a first look there is only
+    the time that it bears, which another clock set.
 
     Args:
         store: where.
@@ -326,7 +331,9 @@ def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
     living = living_writers(store, run, state)
     if len(living) < len(state.open_logs()):
         # A lock is free now, and its writer may have ended the log since it was read: only what it holds tells.
+        # One that lived when it was first asked counts, for what it did since was not read.
         state = refresh(store, run, state)
+        living += living_writers(store, run, state)
     return state.status(living)
 
 
@@ -345,6 +352,10 @@ def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
             changed_s = path.stat().st_mtime
         except OSError:
             return False
+    if log.grew:
+        changed_s = log.heard_s
+    elif log.heard_s:
+        changed_s = min(changed_s, log.heard_s)  # a time that has not come is that of a clock which is wrong
     return now_s - changed_s <= start.lease_s
 
 

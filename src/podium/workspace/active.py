@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from podium.runs.artifacts import Shelf
     from podium.runs.writer import Writer
     from podium.stores.contract import Store
+    from podium.workspace.workspace import Workspace
 
-__all__ = ["ActiveRun"]
+__all__ = ["ActiveRun", "checked_note", "tag_texts"]
 
 StrPath = str | os.PathLike[str]
 
@@ -58,7 +59,7 @@ class ActiveRun(Run):
         found: FoundRun,
         writer: Writer,
         *,
-        named_as: str | None,
+        home: Workspace,
         is_session: bool,
         is_creator: bool,
         resumed: bool = False,
@@ -69,7 +70,7 @@ class ActiveRun(Run):
         self._store = store
         self._found_run = found
         self._writer = writer
-        self._named_as = named_as
+        self._home = home
         self._is_creator = is_creator
         self._shelf: Shelf | None = None
         self._reading = threading.RLock()
@@ -154,7 +155,14 @@ class ActiveRun(Run):
         open_runs.pop(seat)
         open_runs.note_last(self)
         if self.enabled:
-            two_lines.note_end(self._facts.run_name, self.run_id, ending.status, self._writer.dropped)
+            two_lines.note_end(
+                self._facts.run_name,
+                self.run_id,
+                ending.status,
+                self._writer.dropped,
+                url=self._home.url,
+                experiment=self.experiment,
+            )
 
     def _sample_system(self) -> None:
         from podium.workspace.system_metrics import follow
@@ -220,7 +228,7 @@ class ActiveRun(Run):
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set several tags."""
-        texts: dict[str, str | None] = {check_key(key, "tag"): str(value) for key, value in tags.items()}
+        texts = tag_texts(tags)
         if texts:
             self._writer.append(events.Tags(texts))
 
@@ -230,9 +238,7 @@ class ActiveRun(Run):
 
     def set_note(self, text: str) -> None:
         """Set the note."""
-        if not isinstance(text, str):
-            raise TypeError(f"a note is text, not {type(text).__name__}.")
-        self._writer.append(events.Note(text))
+        self._writer.append(events.Note(checked_note(text)))
 
     def rewind(self, to_step: int) -> None:
         """Hide the points of earlier sessions after ``to_step``; they stay in the log."""
@@ -413,19 +419,55 @@ class ActiveRun(Run):
         """
         return self._writer.flush(timeout_s)
 
+    def __copy__(self) -> Self:
+        # A copy of what holds a run (a callback, an estimator's params) means the same run.
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
-        if self._named_as is None:
+        if not self.enabled:
+            return (_disabled_elsewhere, (self._facts.run_name, self.experiment))
+        store = self._home.named_as
+        if store is None:
             raise TypeError(
                 f"run {self.run_id} lives in a store of this process alone ({type(self._store).__name__}), which "
                 "another process cannot open. Use a store with a path or URL."
             )
-        return (_amend_elsewhere, (self._named_as, self.run_id))
+        return (_amend_elsewhere, (store, self.run_id))
 
 
 def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
     from podium.workspace.workspace import Workspace
 
     return Workspace(store).amend_run(run_id)
+
+
+def _disabled_elsewhere(run_name: str, experiment: str) -> ActiveRun:
+    from podium.workspace.workspace import Workspace
+
+    return Workspace("memory:").disabled_run(run_name, experiment=experiment)
+
+
+def tag_texts(tags: Mapping[str, object]) -> dict[str, str | None]:
+    """The tags as they are kept.
+
+    Raises:
+        TypeError, Invalid: a key can never be right.
+    """
+    return {check_key(key, "tag"): str(value) for key, value in tags.items()}
+
+
+def checked_note(text: str) -> str:
+    """The note itself.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a note is text, not {type(text).__name__}.")
+    return text
 
 
 def _checked_path(path: object) -> str:

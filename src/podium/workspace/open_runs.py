@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,8 +37,8 @@ __all__ = [
     "take_seat",
 ]
 
-Owner: TypeAlias = tuple[int, int | None]
-"""A thread, and a task in it."""
+Owner: TypeAlias = tuple[int, object]
+"""A thread, and a task in it: a weak reference, since the next task may have the number of one that is gone."""
 
 
 class Seat:
@@ -99,7 +100,7 @@ def here() -> Owner:
             task = asyncio.current_task()
         except RuntimeError:  # no event loop runs in this thread
             task = None
-    return threading.get_ident(), None if task is None else id(task)
+    return threading.get_ident(), None if task is None else weakref.ref(task)
 
 
 def take_seat(run: ActiveRun, end: Callable[[Ending], None]) -> Seat:

@@ -5,9 +5,11 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +36,7 @@ from podium.runs.writer import Writer
 from podium.stores.contract import Store
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.workspace import endings, open_runs, two_lines
-from podium.workspace.active import ActiveRun
+from podium.workspace.active import ActiveRun, checked_note, tag_texts
 from podium.workspace.experiments import checked_experiment, default_experiment
 from podium.workspace.names import name_of
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
@@ -86,7 +88,9 @@ class Workspace:
         self._claimed = False
         self._experiments: set[str] = set()
         self._registry: Registry | None = None
-        self._started: list[ActiveRun] = []
+        # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
+        self._started: weakref.WeakValueDictionary[int, ActiveRun] = weakref.WeakValueDictionary()
+        self._count = itertools.count()
 
     @property
     def named_as(self) -> str | None:
@@ -156,17 +160,18 @@ class Workspace:
         self._check_writable()
         if resume not in ("must", "allow"):
             raise Invalid(f"resume={resume!r}: give 'must' or 'allow'.")
-        inherited = os.environ.pop("PODIUM_RUN_ID", None) if run_id is None else None
+        inherited = os.environ.get("PODIUM_RUN_ID") if run_id is None else None
         if inherited:
             run_id, resume = inherited, "allow"
+        _check_start(run_name, experiment, run_id, tags, note, system_metrics=system_metrics)
         parent_run = self._parent(nested=nested, parent=parent)
-        if not enabled:
-            return self._disabled_run(run_name, experiment, tags, note)
+        if inherited:
+            del os.environ["PODIUM_RUN_ID"]
+        if not enabled or self._is_disabled(parent_run):
+            return self.disabled_run(run_name, experiment=experiment, tags=tags, note=note)
+        chosen = experiment is not None
         if experiment is None:
             experiment = parent_run.experiment if parent_run is not None else default_experiment()
-            chosen = False
-        else:
-            experiment, chosen = checked_experiment(experiment), True
         now_ms = time.time_ns() // 1_000_000
         found, joined = self._joined(run_id, resume, experiment if chosen else None)
         if found is None:
@@ -210,14 +215,22 @@ class Workspace:
         seat = open_runs.current()
         return None if seat is None else seat.run
 
-    def _disabled_run(
+    def _is_disabled(self, parent: Run | None) -> bool:
+        """Whether nothing of a new run is to be kept: nothing of any is, or nothing of its parent."""
+        if isinstance(parent, ActiveRun) and not parent.enabled:
+            return True
+        # A throw-away store may keep it: what is logged can be read again in this process.
+        return is_on("PODIUM_DISABLED") and not self.url.startswith("memory:")
+
+    def disabled_run(
         self,
-        run_name: str | None,
-        experiment: str | None,
-        tags: Mapping[str, object] | None,
-        note: str | None,
+        run_name: str | None = None,
+        *,
+        experiment: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        note: str | None = None,
     ) -> ActiveRun:
-        """Every call works, on a store of its own that nobody else sees."""
+        """A run on which every call works, in a store of its own that nobody else sees."""
         from podium.stores.memory import MemoryStore
 
         aside = Workspace(MemoryStore())
@@ -226,6 +239,7 @@ class Workspace:
         )
         start = Start("session", keys.experiment, run_name=run_name or name_of(keys.run_id), user=user_name())
         run = aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
+        self._started[next(self._count)] = run
         if tags:
             run.set_tags(tags)
         if note is not None:
@@ -238,7 +252,6 @@ class Workspace:
         """The run to go on with and what it says; (None, None) where a new one begins."""
         if run_id is None:
             return None, None
-        check_run_id(run_id)
         try:
             found = find_run(self._store, run_id)
         except RunNotFound:
@@ -270,7 +283,7 @@ class Workspace:
             self._store,
             found,
             writer,
-            named_as=self.named_as,
+            home=self,
             is_session=start.kind == "session",
             is_creator=is_creator,
             resumed=resumed,
@@ -278,7 +291,7 @@ class Workspace:
         )
         if start.kind == "session":
             endings.install()
-            self._started.append(run)
+            self._started[next(self._count)] = run
             if enabled:
                 two_lines.say_where(self.url, found.keys.experiment)
         return run
@@ -625,9 +638,13 @@ class Workspace:
 
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
-        started, self._started = self._started, []
-        for run in reversed(started):
-            run.end()
+        self._end_runs(endings.FINISHED)
+
+    def _end_runs(self, ending: endings.Ending) -> None:
+        # Children before their parents.
+        for run in reversed(list(self._started.values())):
+            run._end_as(ending)
+        self._started.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -635,13 +652,35 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ending = endings.ending_of(error)
-        for run in reversed(self._started):
-            run._end_as(ending)
-        self.close()
+        self._end_runs(endings.ending_of(error))
 
     def __repr__(self) -> str:
         return f"<Workspace {self.url}>"
+
+
+def _check_start(
+    run_name: str | None,
+    experiment: str | None,
+    run_id: str | None,
+    tags: Mapping[str, object] | None,
+    note: str | None,
+    *,
+    system_metrics: bool,
+) -> None:
+    """Raise what can be known before anything is begun or ended: a call that raises has done nothing."""
+    if run_name is not None and not isinstance(run_name, str):
+        raise TypeError(f"run_name is text, not {type(run_name).__name__}: {run_name!r:.100}")
+    if experiment is not None:
+        checked_experiment(experiment)
+    if run_id is not None:
+        check_run_id(run_id)
+    tag_texts(tags or {})
+    if note is not None:
+        checked_note(note)
+    if system_metrics:
+        from podium.workspace.system_metrics import check_available
+
+        check_available()
 
 
 class _Found:
