@@ -59,13 +59,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name == "autolog":
-        from podium.autolog import autolog
+if not TYPE_CHECKING:  # or checkers would take every misspelt name for one that this makes
 
-        globals()["autolog"] = autolog
-        return autolog
-    raise AttributeError(f"module 'podium.track' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name == "autolog":
+            from podium.autolog import autolog
+
+            globals()["autolog"] = autolog
+            return autolog
+        raise AttributeError(f"module 'podium.track' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

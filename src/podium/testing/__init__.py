@@ -46,18 +46,20 @@ _HOMES = {
 _ASSERTING = frozenset({"StoreTests", "store_machine"})
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'podium.testing' has no attribute {name!r}")
-    home = f"podium.testing.{_HOMES[name]}"
-    if name in _ASSERTING:
-        import pytest
+if not TYPE_CHECKING:  # or checkers would take every misspelt name for one that this makes
 
-        # A failing assert then shows its values, as in the user's own tests.
-        pytest.register_assert_rewrite(home)
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'podium.testing' has no attribute {name!r}")
+        home = f"podium.testing.{_HOMES[name]}"
+        if name in _ASSERTING:
+            import pytest
+
+            # A failing assert then shows its values, as in the user's own tests.
+            pytest.register_assert_rewrite(home)
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,8 @@ from podium.types import Signature
 
 
 def scale(rows: pd.DataFrame, params: Mapping[str, Any]) -> list[float]:
-    return (rows["amount"] * params["factor"]).tolist()
+    scaled: list[float] = (rows["amount"] * params["factor"]).tolist()
+    return scaled
 
 
 example = pd.DataFrame({"amount": [1.0, 2.0]})

@@ -31,5 +31,7 @@ if __name__ == "__main__":
     run = Workspace("store", read_only=True).get_run("ddp-1")
     assert run.status == "FINISHED"
     assert run.params == {"world_size": RANKS}
-    assert {key: each.count for key, each in run.summary.items()} == {f"rank{n}/loss": 4 for n in range(RANKS)}
+    assert {key: each.count for key, each in run.summary.items()} == {
+        f"rank{n}/loss": 4 for n in range(RANKS)
+    }
     assert [model.name for model in run.models] == ["model"]
