@@ -412,7 +412,7 @@ class Workspace:
                 warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
         return [there[name] for name in dict.fromkeys(names) if name in there]
 
-    # --- deleting, restoring, experiments ------------------------------------------------------------------------------
+    # --- deleting, restoring, experiments ----------------------------------------------------------------------------
 
     def delete_run(self, run: RunLike) -> None:
         """Mark a run as deleted: searches pass over it, and it can be restored; again: nothing.
@@ -463,7 +463,7 @@ class Workspace:
         from podium.search import EXPERIMENTS, matches, parse_filter, parse_order, sort
         from podium.workspace.subjects import subject_of_experiment
 
-        expr, order = parse_filter(filter, EXPERIMENTS), parse_order((), EXPERIMENTS)
+        expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
         now = datetime.now(UTC)
         found = (self._experiment(each) for each in experiments(self._store))
         kept = [
