@@ -10,16 +10,26 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from podium.errors import Conflict, Invalid, NotFound, PodiumWarning, RunNotFound, StoreError, near_names
+from podium.errors import (
+    Conflict,
+    ExperimentNotFound,
+    Invalid,
+    NotFound,
+    PodiumWarning,
+    RunNotFound,
+    StoreError,
+    near_names,
+)
 from podium.ids import new_run_id
-from podium.runs.events import Start
-from podium.runs.layout import RunKeys, check_run_id
+from podium.runs.events import Deleted, Note, Start, Tags, check_key
+from podium.runs.experiments import edit_experiment, read_experiment
+from podium.runs.layout import RunKeys, check_run_id, experiment_folder
 from podium.runs.locking import machine
 from podium.runs.reader import (
     FoundExperiment,
@@ -35,13 +45,16 @@ from podium.runs.reader import (
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
 from podium.stores.places import Place, claim, find_place, may_run_code
+from podium.table import Table
 from podium.workspace import endings, open_runs, two_lines
 from podium.workspace.active import ActiveRun, checked_note, tag_texts
 from podium.workspace.experiments import checked_experiment, default_experiment
+from podium.workspace.facts import Experiment, time_of
 from podium.workspace.names import name_of
+from podium.workspace.redaction import redacted_url
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
-from podium.workspace.surroundings import host_name, redacted_url, surroundings, user_name
+from podium.workspace.surroundings import host_name, surroundings, user_name
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
@@ -368,13 +381,23 @@ class Workspace:
             raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
         expr, order = parse_filter(filter), parse_order(order_by)
         now = datetime.now(UTC)
-        runs = [self._run(found) for each in self._wanted(experiment) for found in runs_of(self._store, each)]
         kept = [
             run
-            for run in runs
-            if run._facts.state.logs and run.deleted is deleted and matches(expr, subject_of(run), now=now)
+            for each in self._wanted(experiment)
+            for run in self._runs_marked(each, deleted=deleted)
+            if matches(expr, subject_of(run), now=now)
         ]
         return Runs(sort(kept, order, subject_of)[:limit])
+
+    def _runs_marked(self, experiment: FoundExperiment, *, deleted: bool) -> Iterator[Run]:
+        """The runs of an experiment that are deleted, by themselves or with it, or those that are not."""
+        with_all = read_experiment(self._store, experiment).deleted
+        if with_all and not deleted:
+            return
+        for found in runs_of(self._store, experiment):
+            run = self._run(found)
+            if run._facts.state.logs and (with_all or run.deleted) is deleted:
+                yield run
 
     def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
         known = experiments(self._store)
@@ -388,6 +411,136 @@ class Workspace:
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
         return [there[name] for name in dict.fromkeys(names) if name in there]
+
+    # --- deleting, restoring, experiments ----------------------------------------------------------------------------
+
+    def delete_run(self, run: RunLike) -> None:
+        """Mark a run as deleted: searches pass over it, and it can be restored; again: nothing.
+
+        Raises:
+            RunNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._mark_run(run, deleted=True)
+
+    def restore_run(self, run: RunLike) -> None:
+        """Take back `delete_run`; of a run that is not deleted: nothing.
+
+        Raises:
+            RunNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._mark_run(run, deleted=False)
+
+    def _mark_run(self, run: RunLike, *, deleted: bool) -> None:
+        self._check_writable()
+        found = find_run(self._store, run if isinstance(run, str) else run.run_id)
+        state = read_run(self._store, found)
+        if state.deleted is deleted:
+            return
+        start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
+        writer = Writer(self._store, found.keys, start, joined=state, strict=True)
+        try:
+            writer.append(Deleted(deleted))
+        finally:
+            writer.end()
+
+    def experiments(
+        self,
+        filter: str = "",  # noqa: A002 - MLflow's place and the contract's name
+        *,
+        deleted: bool = False,
+    ) -> Table[Experiment]:
+        """The experiments a filter matches, the newest first.
+
+        Args:
+            filter: over name, start_time, runs, note and tags; "" is all.
+            deleted: those that were deleted, instead of those that were not.
+
+        Raises:
+            QueryError: the filter does not parse.
+        """
+        from podium.search import EXPERIMENTS, matches, parse_filter, parse_order, sort
+        from podium.workspace.subjects import subject_of_experiment
+
+        expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
+        now = datetime.now(UTC)
+        found = (self._experiment(each) for each in experiments(self._store))
+        kept = [
+            each
+            for each in found
+            if each.deleted is deleted and matches(expr, subject_of_experiment(each), now=now)
+        ]
+        return Table(sort(kept, order, subject_of_experiment))
+
+    def _experiment(self, found: FoundExperiment) -> Experiment:
+        said = read_experiment(self._store, found)
+        runs = (self._run(each) for each in runs_of(self._store, found))
+        return Experiment(
+            name=found.name,
+            start_time=time_of(found.time_ms),
+            runs=sum(bool(run._facts.state.logs) and not run.deleted for run in runs),
+            tags=said.tags,
+            note=said.note,
+            deleted=said.deleted,
+        )
+
+    def delete_experiment(self, name: str) -> None:
+        """Mark an experiment and with it all its runs as deleted; again: nothing.
+
+        Searches pass over them, no run is started in it, and it can be restored.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._edit_experiment(name, Deleted(deleted=True))
+
+    def restore_experiment(self, name: str) -> None:
+        """Take back `delete_experiment`; runs that were deleted by themselves stay so.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._edit_experiment(name, Deleted(deleted=False))
+
+    def set_experiment_tags(self, name: str, tags: Mapping[str, object | None]) -> None:
+        """Set tags of an experiment; None deletes one.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            Invalid, TypeError: a key that can never be right.
+            StoreError: it could not be recorded.
+        """
+        texts = {check_key(key, "tag"): None if value is None else str(value) for key, value in tags.items()}
+        if texts:
+            self._edit_experiment(name, Tags(texts))
+
+    def set_experiment_note(self, name: str, text: str) -> None:
+        """Set the note of an experiment.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a note is text, not {type(text).__name__}.")
+        self._edit_experiment(name, Note(text))
+
+    def _edit_experiment(self, name: str, change: Tags | Note | Deleted) -> None:
+        self._check_writable()
+        there = {each.name: each for each in experiments(self._store)}
+        found = there.get(checked_experiment(name))
+        if found is None:
+            near = near_names(name, there)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ExperimentNotFound(f"there is no experiment {name!r}.{hint}", name=name, near=near)
+        if isinstance(change, Deleted):
+            self._experiments.discard(name)
+            if read_experiment(self._store, found).deleted is change.deleted:
+                return
+        edit_experiment(self._store, found, change, user=user_name(), host=host_name())
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -634,7 +787,16 @@ class Workspace:
         self._claim()
         if experiment not in self._experiments:
             ensure_experiment(self._store, experiment, now_ms)
+            self._refuse_deleted(experiment)
             self._experiments.add(experiment)
+
+    def _refuse_deleted(self, experiment: str) -> None:
+        found = FoundExperiment(experiment, experiment_folder(experiment))
+        if read_experiment(self._store, found).deleted:
+            raise Conflict(
+                f"the experiment {experiment!r} is deleted, so that nobody would see a run in it. Restore it with "
+                f"restore_experiment({experiment!r}), or name another."
+            )
 
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
