@@ -189,7 +189,7 @@ def _hook_exit() -> None:
 def _hook_last_flush() -> None:
     """See ``raise SystemExit(1)`` leave a script: the interpreter flushes stderr while it still holds the exception.
 
-    A program run with ``-c`` or ``-m`` is not flushed then: its ``raise SystemExit(1)`` outside any ``with`` is not seen.
+    A program run with ``-c`` or ``-m`` is not flushed then: there ``raise SystemExit(1)`` is seen only by a ``with``.
     """
     stream: Any = sys.stderr
     _script.frame = _outermost_frame()
