@@ -25,6 +25,7 @@ from podium.runs.events import check_key
 from podium.runs.fold import RunState
 from podium.runs.reader import FoundRun, find_run, refresh, status_of
 from podium.workspace import open_runs, two_lines
+from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
 from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
 from podium.workspace.params import flat_params, plain_value
@@ -76,6 +77,7 @@ class ActiveRun(Run):
         self._reading = threading.RLock()
         self._warned = False
         self._sampling: int | None = None
+        self._code: Code | None = None
         self.resumed = resumed
         self.enabled = enabled
         self._seat = open_runs.take_seat(self, self._end_as) if is_session else None
@@ -147,6 +149,9 @@ class ActiveRun(Run):
             from podium.workspace.system_metrics import unfollow
 
             unfollow(self._sampling)
+        if self._code is not None:
+            # Who was told to end has no time left for git.
+            self._code.finish(0.0 if ending.status == "KILLED" else PATIENCE_S)
         self._writer.end(ending.status, ending.error, ending.traceback)
         seat = self._seat
         if seat is None or seat.inherited:
@@ -163,6 +168,15 @@ class ActiveRun(Run):
                 url=self._home.url,
                 experiment=self.experiment,
             )
+
+    def _watch_code(self) -> None:
+        """Keep what git says was changed, and which packages are imported on the way."""
+        if self.enabled:
+            self._code = Code(self._writer.append_unless_ended, self._keep_unless_ended)
+
+    def _keep_unless_ended(self, path: str, data: bytes) -> None:
+        with contextlib.suppress(StoreError, OSError, NotFound, Corrupt):
+            self._writer.append_unless_ended(self._keeper().keep(path, data))
 
     def _sample_system(self) -> None:
         from podium.workspace.system_metrics import follow
@@ -386,11 +400,12 @@ class ActiveRun(Run):
     def _keeper(self) -> Shelf:
         # A forked child is another writer, and stores under names of its own.
         creator = self._is_creator and not self._writer.is_inherited
-        if self._shelf is None or self._shelf.is_creator != creator:
-            from podium.runs.artifacts import Shelf
+        with self._reading:
+            if self._shelf is None or self._shelf.is_creator != creator:
+                from podium.runs.artifacts import Shelf
 
-            self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
-        return self._shelf
+                self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
+            return self._shelf
 
     @contextlib.contextmanager
     def _world(self, what: str) -> Iterator[None]:

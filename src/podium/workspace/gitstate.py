@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,9 @@ class Changes:
         self.cut = False
         self._root = root
         self._asked_at = time.monotonic()
-        self._thread = threading.Thread(target=self._ask, name="podium-git", daemon=True)
+        self._guard = threading.Lock()
+        self._waiting: list[Callable[[Changes], None]] | None = []
+        self._thread = threading.Thread(target=self._answer, name="podium-git", daemon=True)
         self._thread.start()
 
     @property
@@ -106,6 +109,21 @@ class Changes:
         """Wait until git has answered; False where it has not in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def then(self, tell: Callable[[Changes], None]) -> None:
+        """Call ``tell`` as soon as git has answered, in another thread; at once where it has."""
+        with self._guard:
+            if self._waiting is not None:
+                self._waiting.append(tell)
+                return
+        tell(self)
+
+    def _answer(self) -> None:
+        self._ask()
+        with self._guard:
+            waiting, self._waiting = self._waiting or [], None
+        for tell in waiting:
+            tell(self)
 
     def _ask(self) -> None:
         program = shutil.which("git")

@@ -307,6 +307,7 @@ class Workspace:
             self._started[next(self._count)] = run
             if enabled:
                 two_lines.say_where(self.url, found.keys.experiment)
+                run._watch_code()
         return run
 
     def _has_ended_session(self, found: FoundRun, joined: RunState) -> bool:
