@@ -94,8 +94,8 @@ class ActiveRun(Run):
 
     def _begun(self) -> RunFacts:
         """A new run has one log, with one line in it: nothing has to be read, and no folder listed."""
-        writer_id = self._writer.writer_id
-        self._state.feed(writer_id, self._writer.first_line)
+        writer_id, opening = self._writer.writer_id, self._writer.opening
+        self._state.begin(writer_id, opening.start, opening.time_ms, opening.size_bytes)
         return facts_of(
             self._found_run, self._state, self._state.status([writer_id]), dropped=self._writer.dropped
         )
