@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from podium.commits.facts import ModelVersion
 from podium.commits.fold import ModelState, VersionState
 from podium.commits.source import VersionLike
 from podium.errors import AliasNotFound, Invalid, ModelNotFound, VersionNotFound, near_names
+from podium.ids import run_id_day
 
 __all__ = [
     "ModelUri",
     "check_alias",
     "check_model_name",
+    "check_spelling",
     "find_version",
     "number_of",
     "parse_model_uri",
@@ -23,6 +26,7 @@ __all__ = [
 
 _ALIAS = re.compile(r"[\w-]{1,255}")
 _NO_ALIAS = re.compile(r"latest|v?\d+", re.IGNORECASE)
+_WRITTEN_NUMBER = re.compile(r"[vV]?([0-9]{1,18})(?:\.0)?")
 _NUMBER = re.compile(r"[0-9]{1,18}")  # int() refuses a text of more than 4,300 digits
 _BAD_IN_NAME = frozenset("/:@")
 # Control characters, lone surrogates, line and paragraph separators: what no line of text can hold.
@@ -106,6 +110,8 @@ def parse_model_uri(uri: str) -> ModelUri:
     rest = uri.removeprefix(_SCHEME)
     if rest == uri:
         raise _no_uri(uri)
+    if rest.startswith("/"):
+        raise Invalid(f"{uri!r} has a slash too many: write {_SCHEME + rest.lstrip('/')!r}.")
     name, slash, last = rest.rpartition("/")
     if slash and last == "latest":
         return ModelUri(check_model_name(name))
@@ -120,6 +126,29 @@ def parse_model_uri(uri: str) -> ModelUri:
             raise Invalid(f"{uri!r}: after sha256: come 8 to 64 hex digits.")
         return ModelUri(check_model_name(name), sha256=digest)
     return ModelUri(check_model_name(name), alias=check_alias(last))
+
+
+def check_spelling(text: str) -> None:
+    """Refuse what was meant as a URI of a model or run and is none, where no file goes by that text.
+
+    Raises:
+        Invalid: it says what was probably meant.
+    """
+    meant = _meant(text)
+    if meant is not None and not os.path.lexists(text):
+        raise Invalid(f"{text!r} is no model: there is no such path, and no such URI. Did you mean {meant!r}?")
+
+
+def _meant(text: str) -> str | None:
+    word, colon, rest = text.partition(":")
+    if colon and word.lower() in ("model", "models", "run", "runs"):
+        return f"{word.lower().removesuffix('s')}s:/{rest.strip('/')}"
+    if run_id_day(text) is not None:
+        return f"runs:/{text}/model"
+    name, at, alias = text.partition("@")
+    if at and name and not _BAD_IN_NAME & set(name) and _ALIAS.fullmatch(alias):
+        return f"{_SCHEME}{text}"
+    return None
 
 
 def _no_uri(uri: str) -> Invalid:
@@ -165,6 +194,9 @@ def find_version(state: ModelState, name: str, version: VersionLike) -> VersionS
     if version.startswith("sha256:"):
         digest = parse_model_uri(f"{_SCHEME}{name}@{version}").sha256
         return _by_digest(state, name, digest or "")
+    written = _WRITTEN_NUMBER.fullmatch(version)
+    if written is not None:
+        raise Invalid(f"{version!r} names no version: write {int(written[1])}.")
     return _by_alias(state, name, check_alias(version))
 
 

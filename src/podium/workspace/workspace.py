@@ -664,6 +664,7 @@ class Workspace:
     def _model_place(self, model: ModelLike) -> _Found:
         """Where the bytes of a model are, and what they have to be."""
         from podium.commits.facts import ModelVersion
+        from podium.commits.naming import check_spelling
         from podium.models.info import ModelInfo
 
         if isinstance(model, ModelVersion):
@@ -675,11 +676,16 @@ class Workspace:
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
             return _path_place(text)
+        if isinstance(model, Run):
+            raise TypeError(
+                f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
+            )
         text = os.fspath(model)
         if text.startswith("models:/"):
             return self._version_place(text)
         if text.startswith("runs:/"):
             return self._run_place(text)
+        check_spelling(text)
         return _path_place(text)
 
     def _version_place(self, uri: str, expected: str | None = None) -> _Found:
