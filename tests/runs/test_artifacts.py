@@ -228,6 +228,21 @@ def test_bytes_that_are_not_those_that_were_kept_are_refused_by_name(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "key", ["../../../../../../etc/passwd", "/etc/passwd", "", "a\\b", "con", "a//b", "k" * 2_000]
+)
+def test_a_key_that_a_stranger_made_up_is_refused_and_leads_nowhere(
+    store: LocalStore, keys: RunKeys, tmp_path: Path, key: str
+) -> None:
+    hostile = Artifact("report.txt", key, 5, sha(b"hello"))
+
+    with pytest.raises(Corrupt, match=r"report\.txt"):
+        read_artifact(store, keys, hostile)
+    with pytest.raises(Corrupt, match=r"report\.txt"):
+        save_artifact(store, keys, hostile, tmp_path / "to" / "report.txt")
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_file_comes_back_whole(shelf: Shelf, store: LocalStore, keys: RunKeys, tmp_path: Path) -> None:
     save_artifact(store, keys, shelf.keep("report.txt", b"hello"), tmp_path / "new" / "folder" / "report.txt")
 

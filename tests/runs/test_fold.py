@@ -210,6 +210,24 @@ def test_the_log_of_the_page_folds_to_the_run_of_the_page(specified: Callable[[s
     assert state.bad_lines == []
 
 
+@given(
+    start=st.builds(
+        Start, st.sampled_from(["session", "edit"]), st.just("fraud"), after=times, locked=st.booleans()
+    ),
+    time_ms=times,
+)
+def test_a_log_begun_from_what_was_written_is_as_if_it_had_been_read(start: Start, time_ms: int) -> None:
+    line = encode(start, time_ms)
+    begun, read = RunState(RUN_ID), RunState(RUN_ID)
+
+    begun.begin("a", start, time_ms, len(line))
+    read.feed("a", line)
+    for state in (begun, read):
+        state.feed("a", log((time_ms, Note("more"))))
+
+    assert facts(begun) == facts(read)
+
+
 def test_a_torn_last_line_is_left_until_its_newline_is_there() -> None:
     line = log((1, SESSION), (2, Note("whole")))
     state = RunState(RUN_ID)

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from podium import Workspace
 from podium.runs.events import Note, Start, Tags
 from podium.runs.layout import RunKeys
 from podium.runs.locking import is_held
@@ -167,8 +169,6 @@ def test_a_child_that_lives_on_does_not_keep_the_run_of_a_dead_parent_alive(stor
 def test_a_fork_while_another_thread_writes_neither_hangs_nor_mixes_lines(
     store: LocalStore, keys: RunKeys, session: Start
 ) -> None:
-    import threading
-
     writer = Writer(store, keys, session)
     enough = threading.Event()
 
@@ -188,6 +188,34 @@ def test_a_fork_while_another_thread_writes_neither_hangs_nor_mixes_lines(
     assert state.bad_lines == []
     assert state.metrics["child"].count == 20
     assert len(state.logs) == 21
+
+
+def test_a_fork_while_another_thread_holds_the_lock_does_not_hang_the_child(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    writer = Writer(store, keys, session)
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with writer._lock:
+            held.set()
+            enough.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(60)
+
+    def child() -> None:
+        signal.alarm(60)  # a child that hangs dies of it, and the test fails
+        writer.log_metric("loss", 1.0)
+        writer.end()
+
+    in_a_fork(child)
+    enough.set()
+    thread.join()
+    writer.end()
+
+    assert read_run(store, find_run(store, RUN_ID)).metrics["loss"].count == 1
 
 
 def test_a_process_that_multiprocessing_forked_logs_too(
@@ -341,3 +369,26 @@ def test_sigterm_during_logging_can_end_the_run_from_its_handler(store: LocalSto
         state = read_run(store, run)
         assert state.status() == "KILLED"
         assert state.bad_lines == []
+
+
+def test_a_forked_child_reads_a_run_although_a_thread_of_its_parent_was_reading_it(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace, workspace.start_run() as run:
+        run.log_params({"lr": 0.1})
+        held, enough = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with run._reading:
+                held.set()
+                enough.wait(60)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait(60)
+
+        def child() -> None:
+            signal.alarm(60)  # a child that hangs dies of it, and the test fails
+            assert run.params == {"lr": 0.1}
+
+        in_a_fork(child)
+        enough.set()
+        thread.join()

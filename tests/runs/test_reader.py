@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from podium.runs.reader import (
     FoundRun,
     ensure_experiment,
     experiments,
+    find_again,
     find_run,
     living_writers,
     read_columns,
@@ -72,6 +74,48 @@ def test_an_experiment_whose_file_is_damaged_goes_by_the_name_of_its_folder(stor
     store.put(experiment_file("fraud"), b"\0\0\0")
 
     assert [each.name for each in experiments(store)] == ["fraud"]
+
+
+def test_a_folder_that_was_copied_under_another_name_is_another_experiment(store: LocalStore) -> None:
+    ensure_experiment(store, "fraud", 1)
+    shutil.copytree(store.root / "experiments" / "fraud", store.root / "experiments" / "churn")
+
+    assert [(each.name, each.folder.name) for each in experiments(store)] == [
+        ("churn", "churn"),
+        ("fraud", "fraud"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_links_that_came_with_a_store_are_passed_over_and_hide_no_run(
+    store: LocalStore, keys: RunKeys, tmp_path: Path
+) -> None:
+    put_logs(store, keys, {"0123456789": [(1, SESSION)]})
+    outside = tmp_path / "outside"
+    shutil.copytree(store.root, outside)
+    inside = store.root / "experiments"
+    (inside / "linked").symlink_to(outside / "experiments" / "fraud")
+    (inside / "fraud" / "runs" / "named").symlink_to(
+        outside / "experiments" / "fraud" / "runs" / keys.logs.name
+    )
+    (inside / "fraud" / "runs" / keys.logs.name / f"{RUN_ID}.abcdefghjk.jsonl").symlink_to(
+        outside / "experiments" / "fraud" / "runs" / keys.logs.name / f"{RUN_ID}.0123456789.jsonl"
+    )
+
+    (experiment,) = experiments(store)
+    (run,) = runs_of(store, experiment)
+    assert list(run.logs) == ["0123456789"]
+    assert read_run(store, find_run(store, RUN_ID)).status() == "LOST"
+
+
+def test_a_run_of_an_experiment_whose_file_is_damaged_is_found_again(store: LocalStore) -> None:
+    keys = RunKeys.of("Fraud / June", RUN_ID)
+    put_logs(store, keys, {"0123456789": [(1, SESSION)]})
+    (run,) = [run for each in experiments(store) for run in runs_of(store, each)]
+
+    store.put(run.keys.log("abcdefghjk"), encode(SESSION, 2))
+
+    assert sorted(find_again(store, run).logs) == ["0123456789", "abcdefghjk"]
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])

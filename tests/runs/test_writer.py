@@ -550,7 +550,7 @@ def test_what_was_logged_reaches_the_disk_when_it_is_due_and_only_then(
     assert writer.sync_if_due(begun + 31) is True
     path = store.local_path(keys.log(writer.writer_id))
     assert path is not None
-    assert synced == [len(writer.first_line), path.stat().st_size]
+    assert synced == [writer.opening.size_bytes, path.stat().st_size]
     assert is_held(path) is True  # and the lock is still there
     writer.end()
     assert writer.sync_if_due(begun + 1_000) is False

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podium.errors import Corrupt, KeyMissing
+from podium.errors import Corrupt, Invalid, KeyMissing
 from podium.runs.events import Artifact, Model, ModelFile
 from podium.runs.layout import RunKeys
 from podium.stores.contract import Store
@@ -172,8 +172,9 @@ def read_artifact(store: Store, keys: RunKeys, artifact: Artifact) -> bytes:
     Raises:
         Corrupt: they are missing, or not those that were kept.
     """
+    key = _checked_key(keys, artifact)
     try:
-        data = store.get(artifact_key(keys, artifact.key))
+        data = store.get(key)
     except KeyMissing as error:
         raise _corrupt(keys, artifact, "nothing") from error
     _check(keys, artifact, measure(data))
@@ -186,16 +187,25 @@ def save_artifact(store: Store, keys: RunKeys, artifact: Artifact, target: Path)
     Raises:
         Corrupt: its bytes are missing, or not those that were kept.
     """
+    key = _checked_key(keys, artifact)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".~{os.urandom(10).hex()}.tmp")
     try:
-        store.download(artifact_key(keys, artifact.key), aside)
+        store.download(key, aside)
         _check(keys, artifact, measure(aside))
         os.replace(aside, target)
     except KeyMissing as error:
         raise _corrupt(keys, artifact, "nothing") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _checked_key(keys: RunKeys, artifact: Artifact) -> Key:
+    """Where an artifact lies; the log may come from a stranger, and say anything."""
+    try:
+        return artifact_key(keys, artifact.key)
+    except Invalid as error:
+        raise _corrupt(keys, artifact, f"the key {artifact.key!r}, which leads nowhere") from error
 
 
 def _check(keys: RunKeys, artifact: Artifact, found: Measure) -> None:
@@ -207,7 +217,7 @@ def _corrupt(keys: RunKeys, artifact: Artifact, found: str) -> Corrupt:
     return Corrupt(
         f"the artifact {artifact.path!r} of run {keys.run_id} is not the file that was logged. "
         "Restore it from a copy of the store.",
-        key=str(artifact_key(keys, artifact.key)),
+        key=f"{keys.artifacts}/{artifact.key}",
         expected=f"{artifact.size_bytes} bytes of SHA-256 {artifact.sha256}",
         found=found,
     )

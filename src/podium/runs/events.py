@@ -278,7 +278,31 @@ Event: TypeAlias = (
 
 # Writing ------------------------------------------------------------------------------------------------------------
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_plain_encoder = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+
+
+def _prebuilt() -> Callable[[Any], str]:
+    """An encoder built once: `JSONEncoder.encode` builds its own at each call, which takes as long as a line."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _plain_encoder.encode  # an interpreter that is written in another language
+    chunks = make(
+        None,  # no look-out for circles: how deep values nest is checked
+        _plain_encoder.default,
+        json.encoder.encode_basestring,
+        None,
+        ":",
+        ",",
+        False,
+        False,
+        False,
+    )
+    return lambda value: "".join(chunks(value, 0))
+
+
+_dumps = _prebuilt()
 
 
 def encode(event: Event, time_ms: int) -> bytes:
@@ -326,12 +350,17 @@ def float_text(value: float) -> str:
 
 def key_text(key: str) -> str:
     """The JSON text of a key."""
-    return _dumps(key)
+    return json.encoder.encode_basestring(key)
 
 
 def _to_bytes(text: str) -> bytes:
     # Lone surrogates (file names that are no UTF-8) only occur inside JSON strings, where \udcff is their escape.
     return text.encode("utf-8", "backslashreplace")
+
+
+# Runs use the same keys again and again.
+_good_keys: set[str] = set()
+_GOOD_KEYS_REMEMBERED = 4096
 
 
 def check_key(key: object, what: str) -> str:
@@ -341,6 +370,8 @@ def check_key(key: object, what: str) -> str:
         TypeError: it is not text.
         Invalid: it is empty, longer than 500 characters, or holds control characters or half a character.
     """
+    if type(key) is str and key in _good_keys:
+        return key
     if not isinstance(key, str):
         raise TypeError(f"the key of a {what} is text, not {type(key).__name__}: {key!r:.100}")
     if not key:
@@ -354,6 +385,9 @@ def check_key(key: object, what: str) -> str:
         raise Invalid(
             f"the key of a {what} cannot hold {bad[0]!r}: {key!r:.100}. Remove control characters and line breaks."
         )
+    if len(_good_keys) >= _GOOD_KEYS_REMEMBERED:
+        _good_keys.clear()
+    _good_keys.add(str(key))
     return str(key)
 
 

@@ -221,6 +221,18 @@ class RunState:
         self.bad_lines.sort()
         return whole
 
+    def begin(self, writer_id: str, start: Start, time_ms: int, size_bytes: int) -> None:
+        """Fold the first line of a new log from what was written, without reading it.
+
+        Args:
+            writer_id: whose log.
+            start: its first event.
+            time_ms: of that.
+            size_bytes: of its line.
+        """
+        log = self.logs[writer_id] = LogState(writer_id, offset=size_bytes, lines=1, clock_ms=time_ms)
+        self.apply(log, start)
+
     def _fold_line(self, log: LogState, value: object) -> None:
         if value is EMPTY_LINE:
             return  # what a write that came back short left behind

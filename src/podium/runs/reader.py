@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 
-from podium.errors import Corrupt, Invalid, KeyMissing, RunNotFound, near_names
+from podium.errors import (
+    Corrupt,
+    Invalid,
+    KeyExists,
+    KeyMissing,
+    RunNotFound,
+    StoreError,
+    StoreUnavailable,
+    near_names,
+)
 from podium.runs.events import (
     BAD_LINE,
     EMPTY_LINE,
@@ -39,7 +48,7 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.keys import Key, is_segment
+from podium.stores.keys import Key, is_segment, name_segment
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -48,6 +57,7 @@ __all__ = [
     "FoundRun",
     "ensure_experiment",
     "experiments",
+    "find_again",
     "find_run",
     "living_writers",
     "read_columns",
@@ -104,8 +114,6 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
         Invalid: another name has the same folder (its true name is compared).
         StoreUnavailable: it cannot be made.
     """
-    from podium.errors import KeyExists, StoreError, StoreUnavailable
-
     key = experiment_file(name)
     data = canonical({"format": 1, "name": name, "time": time_ms}) + b"\n"
     try:
@@ -133,10 +141,15 @@ def experiments(store: Store) -> list[FoundExperiment]:
         folders = {
             EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
         }
-    found = [
-        _experiment_at(store, folder) or FoundExperiment(folder.name, folder) for folder in sorted(folders)
-    ]
-    return sorted(found, key=lambda each: each.name)
+    return sorted((_opened(store, folder) for folder in folders), key=lambda each: (each.name, each.folder))
+
+
+def _opened(store: Store, folder: Key) -> FoundExperiment:
+    """The experiment in a folder; by the folder's name where the true name is damaged, or that of another folder."""
+    found = _experiment_at(store, folder)
+    if found is None or not found.name or name_segment(found.name) != folder.name:
+        return FoundExperiment(folder.name, folder)
+    return found
 
 
 def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
@@ -148,10 +161,14 @@ def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
 
 
 def _names_in(path: Path) -> list[str]:
+    """What lies in a folder; links are passed over, as in every listing of a store."""
     try:
-        return os.listdir(path)
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if not entry.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise StoreUnavailable(f"cannot list {path}: {error.strerror or error}.") from error
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -234,6 +251,16 @@ def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> Found
         name=run_id,
         near=near_names(run_id, (run.run_id for run in runs)),
     )
+
+
+def find_again(store: Store, run: FoundRun) -> FoundRun:
+    """A run that was found before, with the logs it has now.
+
+    Raises:
+        RunNotFound: it was deleted meanwhile.
+    """
+    flush_open_writers(store)
+    return _found_again(store, run)
 
 
 def _found_again(store: Store, run: FoundRun) -> FoundRun:

@@ -20,9 +20,8 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, SupportsFloat
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreError, StoreUnavailable
@@ -48,7 +47,7 @@ from podium.runs.locking import hold, is_lockable
 from podium.runs.shipping import Spool, new_spool
 from podium.stores.contract import Store
 
-__all__ = ["Writer", "flush_open_writers", "open_writers"]
+__all__ = ["Opening", "Writer", "flush_open_writers", "open_writers"]
 
 BEAT_S = 60.0
 SHIP_S = 5.0
@@ -80,6 +79,15 @@ class _Series:
     def __init__(self, text: str, next_step: int) -> None:
         self.text = text
         self.next_step = next_step
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The first event of a log as it was written: what, when, and how long its line is."""
+
+    start: Start
+    time_ms: int
+    size_bytes: int
 
 
 class Writer:
@@ -119,13 +127,12 @@ class Writer:
         self.keys = keys
         self.strict = strict
         self.writer_id = ""
-        self.first_line = b""
         self.dropped = 0
         self._store = store
         self._start = start
         self._sync_s = sync_s
         self._synced = (time.monotonic(), 0)
-        self._path = Path()
+        self._path = ""
         self._clock_ns = clock_ns
         self._lock = threading.RLock()
         self._spool: Spool | None = None
@@ -151,6 +158,8 @@ class Writer:
                 "another store."
             ) from error
         _keep_beating()
+
+    opening: Opening
 
     def _join(self, joined: RunState) -> None:
         self._start = replace(self._start, after=joined.clock_ms + 1)
@@ -188,7 +197,8 @@ class Writer:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, _OPEN_FLAGS, 0o666)
         locked = spool is None and is_lockable() and hold(fd)
-        first = encode(replace(start, locked=locked), self._now_ms())
+        start, now_ms = replace(start, locked=locked), self._now_ms()
+        first = encode(start, now_ms)
         try:
             if _write(fd, first) != len(first):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no log without its first line
@@ -197,8 +207,9 @@ class Writer:
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        self.writer_id, self.first_line, self._fd, self._spool = writer_id, first, fd, spool
-        self._path = path
+        self.writer_id, self._fd, self._spool = writer_id, fd, spool
+        self.opening = Opening(start, now_ms, len(first))
+        self._path = os.fspath(path)
         self._rough = self._unreported > 0
 
     # --- the hot path ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from podium.errors import Corrupt, Invalid, NotFound, PodiumWarning, StoreError
 from podium.runs import events
 from podium.runs.events import check_key
 from podium.runs.fold import RunState
-from podium.runs.reader import FoundRun, find_run, refresh, status_of
+from podium.runs.reader import FoundRun, find_again, refresh, status_of
 from podium.workspace import open_runs, two_lines
 from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
@@ -74,7 +74,7 @@ class ActiveRun(Run):
         self._home = home
         self._is_creator = is_creator
         self._shelf: Shelf | None = None
-        self._reading = threading.RLock()
+        self._reading, self._reading_pid = threading.RLock(), os.getpid()
         self._warned = False
         self._sampling: int | None = None
         self._code: Code | None = None
@@ -96,19 +96,21 @@ class ActiveRun(Run):
 
     def _begun(self) -> RunFacts:
         """A new run has one log, with one line in it: nothing has to be read, and no folder listed."""
-        writer_id = self._writer.writer_id
-        self._state.feed(writer_id, self._writer.first_line)
+        writer_id, opening = self._writer.writer_id, self._writer.opening
+        self._state.begin(writer_id, opening.start, opening.time_ms, opening.size_bytes)
         return facts_of(
             self._found_run, self._state, self._state.status([writer_id]), dropped=self._writer.dropped
         )
 
     def _now(self) -> RunFacts:
+        if self._reading_pid != os.getpid():  # in a forked child, where whoever held the lock does not exist
+            self._reading, self._reading_pid = threading.RLock(), os.getpid()
         with self._reading:
             self._facts = self._look()
             return self._facts
 
     def _found(self) -> FoundRun:
-        return find_run(self._store, self._found_run.run_id, self._found_run.keys.experiment)
+        return find_again(self._store, self._found_run)
 
     # --- with ------------------------------------------------------------------------------------------------------
 
