@@ -6,12 +6,10 @@ out without a word; the run is no worse for it. Knows a run only as the two func
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from podium.runs.events import Environment
-from podium.workspace.gitstate import Changes, ask_changes, checkout_of
+from podium.workspace.gitstate import Changes, ask_changes, checkout_here
 from podium.workspace.surroundings import packages
 
 __all__ = ["DIFF", "PATIENCE_S", "Code"]
@@ -35,7 +33,7 @@ class Code:
         self._note = note
         self._keep_file = keep_file
         self._known: Mapping[str, str] = packages()
-        checkout = checkout_of(Path(os.curdir))
+        checkout = checkout_here()
         self._changes: Changes | None = None
         if checkout is not None and checkout.commit:
             self._changes = ask_changes(checkout.root)

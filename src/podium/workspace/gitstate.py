@@ -7,6 +7,7 @@ gets to run nothing: no external diff, no text conversion, no monitor. Knows no 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from podium.workspace.redaction import redacted_text
 
-__all__ = ["Changes", "Checkout", "ask_changes", "checkout_of"]
+__all__ = ["Changes", "Checkout", "ask_changes", "checkout_here", "checkout_of"]
 
 MOST_BYTES = 200_000
 _PATIENCE_S = 30.0
@@ -50,6 +51,30 @@ def checkout_of(folder: Path) -> Checkout | None:
         return None if root is None else _checkout(root)
     except (OSError, ValueError):  # no permission, no text, no folder: as if there were no repository
         return None
+
+
+class _Here:
+    """The last look at this process's folder: a sweep of short runs looks once a second, not once a run."""
+
+    folder = ""
+    looked_s = -math.inf
+    found: Checkout | None = None
+
+
+_here = _Here()
+
+
+def checkout_here() -> Checkout | None:
+    """What is checked out where this process is, as of a second ago at most."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed
+        return None
+    now_s = time.monotonic()
+    if folder != _here.folder or now_s - _here.looked_s > 1.0:
+        _here.found = checkout_of(Path(folder))
+        _here.folder, _here.looked_s = folder, now_s
+    return _here.found
 
 
 def _checkout(root: Path) -> Checkout | None:

@@ -10,10 +10,9 @@ import functools
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from podium.workspace.gitstate import checkout_of
+from podium.workspace.gitstate import checkout_here
 from podium.workspace.redaction import redacted_arguments
 
 __all__ = ["host_name", "packages", "surroundings", "user_name"]
@@ -75,7 +74,7 @@ def _process_facts() -> Mapping[str, str]:
 
 def checked_out() -> Mapping[str, str]:
     """Commit and branch of the folder this process is in."""
-    checkout = checkout_of(Path(os.curdir))
+    checkout = checkout_here()
     if checkout is None:
         return {}
     facts = {"git_commit": checkout.commit, "git_branch": checkout.branch}
