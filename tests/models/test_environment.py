@@ -1,4 +1,4 @@
-"""Requirements are read off what is installed and what was saved: without running, importing or downloading anything."""
+"""Requirements are read off what is installed and what was saved: nothing is run, imported or downloaded."""
 
 from __future__ import annotations
 
@@ -49,12 +49,15 @@ def test_nothing_is_run_and_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("requirements were inferred by a process or the network")
 
-    for module, name in ((subprocess, "Popen"), (os, "system"), (socket.socket, "connect"), (socket, "getaddrinfo")):
+    for module, name in (
+        (subprocess, "Popen"),
+        (os, "system"),
+        (socket.socket, "connect"),
+        (socket, "getaddrinfo"),
+    ):
         monkeypatch.setattr(module, name, refuse)
 
     assert pinned(["numpy", "skops", "nowhere"])
-
-
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -58,6 +58,7 @@ __all__ = [
     "commit",
     "commit_key",
     "confirm",
+    "fetch",
     "is_own",
     "manifest_key",
     "object_folder",
@@ -221,7 +222,7 @@ def commit_key(folder: Key, revision: int) -> Key:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def _get(key: Key) -> Steps[bytes | None]:
+def fetch(key: Key) -> Steps[bytes | None]:
     """The value of a key, None where the store says there is none; asked again while it does not answer.
 
     Raises:
@@ -241,7 +242,7 @@ def _get(key: Key) -> Steps[bytes | None]:
 def read_forward(history: History) -> Steps[History]:
     """All that follows, commit by commit, until a number is not there."""
     while True:
-        data = yield from _get(history.key_of(history.state.revision + 1))
+        data = yield from fetch(history.key_of(history.state.revision + 1))
         if data is None:
             return history
         history = history.followed_by(data)
@@ -266,7 +267,7 @@ def confirm(history: History) -> Steps[None]:
     """
     key = history.key_of(history.state.revision)
     for _ in range(_LOOKS_FOR_WHAT_WAS_SEEN):
-        data = yield from _get(key)
+        data = yield from fetch(key)
         if data == history.last:
             return
         if data is not None:
@@ -404,7 +405,7 @@ def _refuse_hole(history: History) -> Steps[History]:
     """
     revision = history.state.revision
     while (beyond := (yield from _commit_beyond(history))) is not None:
-        if (yield from _get(history.key_of(revision + 1))) is not None:
+        if (yield from fetch(history.key_of(revision + 1))) is not None:
             break  # it came meanwhile: `create` will say so
         if (yield Pause()) is Says.EXPIRED:
             raise ForkedHistory(
@@ -424,7 +425,7 @@ def _commit_beyond(history: History) -> Steps[int | None]:
         names = yield from _sizes(history.key_of(1).parent)
         numbers = [int(name[:20]) for name in names if _COMMIT_NAME.fullmatch(name)]
         return min((number for number in numbers if number >= after_next), default=None)
-    return None if (yield from _get(history.key_of(after_next))) is None else after_next
+    return None if (yield from fetch(history.key_of(after_next))) is None else after_next
 
 
 def _create(key: Key, data: bytes, commit_id: str) -> Steps[bytes]:
@@ -495,7 +496,7 @@ def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
     """
     inside = object_folder(folder, files.name)
     there = yield from _sizes(inside)
-    manifest = yield from _get(manifest_key(folder, files.name))
+    manifest = yield from fetch(manifest_key(folder, files.name))
     if manifest == files.manifest and there == dict(files.sizes):
         return
     for path, source in files.files.items():

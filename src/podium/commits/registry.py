@@ -55,6 +55,7 @@ from podium.commits.protocol import (
     catch_up,
     commit,
     commit_key,
+    fetch,
     manifest_key,
     object_folder,
     publish_and_commit,
@@ -66,7 +67,6 @@ from podium.errors import (
     Corrupt,
     HistoryReplaced,
     Invalid,
-    KeyMissing,
     ModelNotFound,
     StoreError,
 )
@@ -638,18 +638,17 @@ class Registry:
 
     def _from_index(self, empty: History) -> History:
         """Begin where the index ends, if the commit it names is there byte for byte; else at the first commit."""
-        try:
-            state = decode_index(self._store.get(index_key(empty.folder)), name=empty.name)
-            if state is None:
-                return empty
-            last = self._store.get(empty.key_of(state.revision))
-        except KeyMissing:
+        data = self._fetch_value(index_key(empty.folder))
+        state = None if data is None else decode_index(data, name=empty.name)
+        if state is None:
             return empty
-        import hashlib
-
-        if hashlib.sha256(last).hexdigest() != state.head:
+        last = self._fetch_value(empty.key_of(state.revision))
+        if last is None or _sha256(last) != state.head:
             return empty
         return replace(empty, state=state, last=last)
+
+    def _fetch_value(self, key: Key) -> bytes | None:
+        return run(fetch(key), self._store, patience_s=self._patience_s)
 
     def _decide(self, name: str, decide: Decide, why: str | None) -> Outcome:
         if not self._known(check_model_name(name)).state.exists:
@@ -747,10 +746,9 @@ class Registry:
                     return name
 
         key = commit_key(folder, 1)
-        try:
-            return decode_commit(self._store.get(key), key=str(key)).model
-        except KeyMissing:
-            return None  # objects without a commit: somebody is registering, or was killed
+        data = self._fetch_value(key)
+        # Objects without a commit: somebody is registering, or was killed.
+        return None if data is None else decode_commit(data, key=str(key)).model
 
     # --- bytes -------------------------------------------------------------------------------------------------------
 
@@ -760,18 +758,15 @@ class Registry:
         folder = self._folder(name)
         key = manifest_key(folder, version.object_key)
         uri = version_uri(name, version.version)
-        try:
-            data = self._store.get(key)
-        except KeyMissing as error:
+        data = self._fetch_value(key)
+        if data is None:
             raise Corrupt(
                 f"the manifest of {uri} is missing: {key}. Restore it from a copy of the store.",
                 key=str(key),
                 expected=version.sha256,
                 found="nothing",
-            ) from error
-        import hashlib
-
-        found = hashlib.sha256(data).hexdigest()
+            )
+        found = _sha256(data)
         if found != version.sha256:
             raise Corrupt(
                 f"the manifest of {uri} is not the one that was registered: {key}. Do not load it; restore it from a "
@@ -803,6 +798,12 @@ class Registry:
             return self._fetch(located)
         verify(folder, located.manifest, uri=located.uri)
         return folder
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _fly(
