@@ -62,11 +62,12 @@ def test_the_place_is_named_by_the_bytes_and_private(far: Far, cache: ModelCache
 def test_a_copy_that_is_no_longer_whole_is_fetched_again(far: Far, cache: ModelCache, harm: str) -> None:
     folder = cache.folder(far.manifest, far.fetch, uri="there")
     words = folder / "artifacts" / "words.txt"
-    {
-        "flip": lambda: words.write_bytes(b"red greem"),
-        "remove": words.unlink,
-        "add": (folder / "x").touch,
-    }[harm]()
+    if harm == "flip":
+        words.write_bytes(b"red greem")
+    elif harm == "remove":
+        words.unlink()
+    else:
+        (folder / "x").touch()
 
     cache.folder(far.manifest, far.fetch, uri="there")
 

@@ -161,7 +161,7 @@ def test_a_pickle_of_another_python_is_warned_about(tmp_path: Path) -> None:
 
 def test_info_reads_and_loads_nothing(tmp_path: Path) -> None:
     class Loud:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "ran",))
 
         def predict(self, data: object) -> object:
