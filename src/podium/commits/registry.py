@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -150,7 +149,6 @@ class Registry:
         self._read_only = read_only
         self._patience_s = patience_s
         self._seen: dict[str, History] = {}
-        self._guard = threading.RLock()
 
     # --- registering ---------------------------------------------------------------------------------------------
 
@@ -563,7 +561,9 @@ class Registry:
         """
         alias = check_alias(alias)
         moment_ms = milliseconds(time)
-        history = self._existing(name)
+        history = self._look(check_model_name(name))
+        if not history.records:
+            self._raise_no_model(history.state, name)
         held: int | None = None
         for record in history.records:
             if record.time_ms > moment_ms:
@@ -581,15 +581,14 @@ class Registry:
         return _MODELS / name_segment(name)
 
     def _known(self, name: str) -> History:
-        with self._guard:
-            return self._seen.get(name) or History(self._folder(name), name)
+        return self._seen.get(name) or History(self._folder(name), name)
 
     def _remember(self, history: History) -> None:
-        with self._guard:
-            known = self._seen.get(history.name)
-            newer = known is None or history.state.revision > known.state.revision
-            if newer or (history.state.whole and known is not None and not known.state.whole):
-                self._seen[history.name] = history
+        # No lock: a forked child would inherit it held. Where two threads race the older one costs a look more.
+        known = self._seen.get(history.name)
+        newer = known is None or history.state.revision > known.state.revision
+        if newer or (history.state.whole and known is not None and not known.state.whole):
+            self._seen[history.name] = history
 
     def _look(self, name: str) -> History:
         """The whole history of a model as it is now; empty if there never was one."""
@@ -740,11 +739,9 @@ class Registry:
 
     def _name_of(self, folder: Key) -> str | None:
         """The true name of the model in a folder: commit 1 has it."""
-        with self._guard:
-            for name, history in self._seen.items():
-                if history.folder == folder:
-                    return name
-
+        for name, history in [*self._seen.items()]:
+            if history.folder == folder:
+                return name
         key = commit_key(folder, 1)
         data = self._fetch_value(key)
         # Objects without a commit: somebody is registering, or was killed.

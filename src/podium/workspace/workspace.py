@@ -675,6 +675,7 @@ class Workspace:
         from podium.commits.facts import ModelVersion
         from podium.commits.naming import check_spelling
         from podium.models.info import ModelInfo
+        from podium.models.manifest import manifest_of
 
         if isinstance(model, ModelVersion):
             return self._version_place(model.uri, expected=model.sha256)
@@ -684,7 +685,10 @@ class Workspace:
                 return self._version_place(text, expected=model.sha256)
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
-            return _path_place(text)
+            found = _path_place(text)
+            if found.folder.is_dir():
+                _check_same(text, manifest_of(found.folder), model.sha256)
+            return found
         if isinstance(model, Run):
             raise TypeError(
                 f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
