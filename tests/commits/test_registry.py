@@ -579,6 +579,8 @@ def test_a_deleted_model_is_gone_and_numbers_go_on(three: Registry, model: MakeM
         three.get_model("fraud")
     assert three.models().to_dicts() == []
     assert three.history("fraud")[0].why == "replaced by churn"
+    began = three.history("fraud")[-1].time
+    assert str(three.alias_at("fraud", "champion", began)) == "fraud v1"
     assert three.register(model(), "fraud").version == 4
 
 
