@@ -13,7 +13,15 @@ from typing import Any
 
 from podium.errors import Invalid, PodiumWarning, SchemaError, missing_extra
 from podium.models.columns import ArrayOf, Column, ColumnType, MapOf, ObjectOf, Param, Spec, Tensor, type_text
-from podium.models.inference import infer_specs, is_array, is_frame, is_series, is_sparse
+from podium.models.inference import (
+    frame_of_polars,
+    infer_specs,
+    is_array,
+    is_frame,
+    is_polars,
+    is_series,
+    is_sparse,
+)
 
 __all__ = ["enforce_inputs", "enforce_params"]
 
@@ -138,8 +146,8 @@ def _as_frame(data: Any, columns: Sequence[Column]) -> Any:
         import pandas
     except ModuleNotFoundError as error:
         raise missing_extra("A model with named columns", "pandas") from error
-    if type(data).__module__.partition(".")[0] == "polars":
-        return pandas.DataFrame({name: data[name].to_numpy() for name in data.columns})
+    if is_polars(data):
+        return frame_of_polars(data)
     if isinstance(data, Mapping):
         scalar = not any(isinstance(v, list | tuple) or hasattr(v, "__array__") for v in data.values())
         nested = {c.name for c in columns if not isinstance(c.type, str)}
