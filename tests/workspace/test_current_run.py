@@ -249,6 +249,7 @@ def test_set_store_is_exported_for_child_processes(tmp_path: Path, monkeypatch: 
     [
         {"tags": {"": 1}},
         {"tags": {3: "x"}},
+        {"tags": ["a"]},
         {"note": 3},
         {"experiment": ""},
         {"run_name": 3},
