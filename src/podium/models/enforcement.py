@@ -97,12 +97,7 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
         if type(data).__module__.partition(".")[0] == "polars":
             data = data.to_numpy()
         else:
-            raise _mismatch(
-                f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
-                column=spec.name,
-                expected=f"an array of {spec.dtype}",
-                found=_describe(data),
-            )
+            data = _array_of_lists(spec, data)
     found = _tensor_dtype(data.dtype)
     if spec.dtype not in {found, "object"}:
         raise _mismatch(
@@ -122,6 +117,29 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
             found=str(shape),
         )
     return data
+
+
+def _array_of_lists(spec: Tensor, data: Any) -> Any:
+    """Nested lists as the array they spell. They have no dtype to contradict: what counts is that no value changes."""
+    import numpy as np
+
+    array = None
+    if isinstance(data, list | tuple):
+        try:
+            spelled = np.asarray(data)
+            array = spelled.astype(spec.dtype) if spelled.dtype.kind in "biuf" else spelled
+            if spelled.dtype.kind in "biuf" and not np.array_equal(spelled, array, equal_nan=True):
+                array = spelled
+        except (TypeError, ValueError):  # rows of several lengths, numbers the dtype cannot hold
+            array = None
+    if array is None:
+        raise _mismatch(
+            f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
+            column=spec.name,
+            expected=f"an array of {spec.dtype}",
+            found=_describe(data),
+        )
+    return array
 
 
 def _the_input(spec: Tensor) -> str:
