@@ -5,6 +5,7 @@ What would lose a bit is refused with the column's name. Pure: data in, data out
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sys
 import warnings
@@ -94,10 +95,8 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
     if is_frame(data) or is_series(data):
         data = data.to_numpy()
     elif not is_array(data) and not is_sparse(data):
-        if type(data).__module__.partition(".")[0] == "polars":
-            data = data.to_numpy()
-        else:
-            data = _array_of_lists(spec, data)
+        is_polars = type(data).__module__.partition(".")[0] == "polars"
+        data = data.to_numpy() if is_polars else _array_of_lists(spec, data)
     found = _tensor_dtype(data.dtype)
     if spec.dtype not in {found, "object"}:
         raise _mismatch(
@@ -120,26 +119,35 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
 
 
 def _array_of_lists(spec: Tensor, data: Any) -> Any:
-    """Nested lists as the array they spell. They have no dtype to contradict: what counts is that no value changes."""
+    """Nested lists as the array they spell: they have no dtype to contradict, only values that must stay the same.
+
+    A float becomes the nearest one of the dtype, as everywhere in Python.
+    """
     import numpy as np
 
-    array = None
     if isinstance(data, list | tuple):
-        try:
+        with contextlib.suppress(ValueError):  # rows of several lengths
             spelled = np.asarray(data)
-            array = spelled.astype(spec.dtype) if spelled.dtype.kind in "biuf" else spelled
-            if spelled.dtype.kind in "biuf" and not np.array_equal(spelled, array, equal_nan=True):
-                array = spelled
-        except (TypeError, ValueError):  # rows of several lengths, numbers the dtype cannot hold
-            array = None
-    if array is None:
-        raise _mismatch(
-            f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
-            column=spec.name,
-            expected=f"an array of {spec.dtype}",
-            found=_describe(data),
-        )
-    return array
+            return _cast_without_loss(spelled, spec.dtype) if spelled.dtype.kind in "iuf" else spelled
+    raise _mismatch(
+        f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
+        column=spec.name,
+        expected=f"an array of {spec.dtype}",
+        found=_describe(data),
+    )
+
+
+def _cast_without_loss(spelled: Any, name: str) -> Any:
+    """The numbers in the dtype that the model takes, or as they are where that would change one."""
+    import numpy as np
+
+    if np.dtype(name).kind not in "iuf":
+        return spelled
+    with np.errstate(all="ignore"):
+        array = spelled.astype(name)
+        back = array.astype(spelled.dtype)
+    rounds = spelled.dtype.kind == "f" and array.dtype.kind == "f"
+    return array if rounds or np.array_equal(spelled, back, equal_nan=spelled.dtype.kind == "f") else spelled
 
 
 def _the_input(spec: Tensor) -> str:

@@ -360,7 +360,7 @@ class ActiveRun(Run):
             TypeError: this is no image.
             Invalid: shape, values, ending or step cannot be.
             FileNotFoundError: no file is there.
-            MissingExtra: the format needs Pillow; arrays as .png do not.
+            MissingExtra: Pillow is not installed.
         """
         from podium.workspace.images import image_bytes, stepped_path
 
