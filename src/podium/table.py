@@ -12,7 +12,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 from podium.errors import Invalid, NotFound, missing_extra, near_names
 
@@ -73,7 +73,7 @@ class Table(Sequence[T_co]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Table) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # a sequence compared by its rows, as list is
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # a sequence compared by its rows, as list is
 
     def min(self, field: str) -> T_co:
         """The fact with the smallest ``field``; of equals the first. Missing values and NaN are left out.
