@@ -161,7 +161,15 @@ def test_a_terminal_shows_a_line_a_run_and_a_notebook_the_same(
     head, *lines = repr(runs).splitlines()
 
     told_apart = ["status", "start_time", "run_id"]
-    assert head.split() == ["run_name", "params.kind", "params.lr", "metrics.f1", "metrics.loss", *told_apart]
+    assert head.split() == [
+        "run_name",
+        "experiment",
+        "params.kind",
+        "params.lr",
+        "metrics.f1",
+        "metrics.loss",
+        *told_apart,
+    ]
     assert len(lines) == 2
     assert runs._repr_html_().count("<tr>") == 3
 
