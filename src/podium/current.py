@@ -69,6 +69,9 @@ def set_store(store: str | os.PathLike[str] | Store | Workspace) -> Workspace:
     named = workspace.named_as
     if named is not None:
         os.environ["PODIUM_STORE"] = named
+    elif isinstance(store, str):
+        # In memory. Children have one of their own, and do not go on with the store that was set before.
+        os.environ["PODIUM_STORE"] = store
     _default.chosen = workspace
     return workspace
 

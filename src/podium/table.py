@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["MISSING", "Table", "cell_text"]
+__all__ = ["MISSING", "Shown", "Table", "cell_text"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -37,6 +37,15 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+class Shown:
+    """A fact that a notebook shows as its one-line repr, escaped."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
 
 class Table(Sequence[T_co]):

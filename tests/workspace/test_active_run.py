@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from podium import Workspace, load_model, model_info, track
+from podium import Workspace, load_model, model_info, set_store, track
 from podium.errors import (
     ArtifactNotFound,
     Conflict,
@@ -440,3 +442,89 @@ def test_names_with_html_are_escaped_in_a_notebook() -> None:
         assert "<script>" not in html
         assert "<img" not in html
         assert "&lt;script&gt;" in html
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_links_keep_their_own_name_folders_behind_links_are_kept_and_a_pipe_hangs_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "epoch3.ckpt").write_text("weights")
+    (tmp_path / "best.ckpt").symlink_to("epoch3.ckpt")
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    (plots / "loss.txt").write_text("falling")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "linked").symlink_to(plots)
+    (data / "round").symlink_to(data)
+    (data / "broken").symlink_to("nothing")
+    os.mkfifo(data / "pipe")
+
+    with track.start_run() as run:
+        run.log_artifact(tmp_path / "best.ckpt")
+        with pytest.raises(Invalid, match="neither a file nor a folder"):
+            run.log_artifact(data / "pipe")
+        with pytest.warns(PodiumWarning, match="could not keep"):
+            run.log_artifacts(data)
+
+    assert [each.path for each in run.artifacts()] == ["best.ckpt", "linked/loss.txt"]
+    assert run.download("best.ckpt").read_text() == "weights"
+    assert run.dropped == 3
+    with track.start_run(strict=True) as strict, pytest.raises(OSError, match="is no file"):
+        strict.log_artifacts(data)
+
+
+def test_a_list_among_the_params_is_a_copy_each_time() -> None:
+    with track.start_run() as run:
+        run.log_param("layers", [64, 64])
+        layers = run.params["layers"]
+        assert isinstance(layers, list)
+        layers.append(9)
+
+    assert run.params["layers"] == [64, 64]
+
+
+@pytest.mark.parametrize("wrong", [5, [], b"x", 1.5])
+def test_what_is_no_store_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(Invalid, match="is no store"):
+        Workspace(wrong)
+    with pytest.raises(Invalid, match="is no store"):
+        set_store(wrong)
+
+
+def test_a_child_of_a_process_whose_store_is_in_memory_does_not_write_to_the_store_before(
+    tmp_path: Path,
+) -> None:
+    set_store(tmp_path / "before")
+    set_store("memory:")
+
+    subprocess.run(
+        [sys.executable, "-c", "from podium import track\nwith track.start_run(): pass"],
+        check=True,
+        timeout=60,
+    )
+
+    assert not (tmp_path / "before").exists()
+    assert not Path(".podium").exists()
+
+
+def test_facts_show_themselves_escaped() -> None:
+    attack = "<img src=x>"
+    with track.start_run(attack, experiment=attack) as run:
+        run.log_metric(attack, 0.5)
+        run.log_text("x", "a.txt")
+        run.log_dataset([1, 2], attack)
+        run.log_model([1], "model")
+
+    facts = [
+        run.artifacts()[0],
+        run.datasets[0],
+        run.summary[attack],
+        run.history()[0],
+        run.models[0],
+        track.experiments()[0],
+    ]
+    for fact in facts:
+        shown: str = fact._repr_html_()
+        assert "<img" not in shown
+        assert "\n" not in repr(fact)

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,6 +211,9 @@ def test_ranks_that_disagree_about_a_param_do_not_stop_each_other() -> None:
     second = Workspace(".podium").start_run(run_id="ddp", resume="allow")
 
     first.log_param("lr", 0.1)
+    logged_ms = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == logged_ms:
+        pass  # of one millisecond the writers' ids would decide
     second.log_param("lr", 0.2)
     second.end()
     first.end()
@@ -240,6 +245,47 @@ def test_an_evaluation_long_after_amends_and_the_run_stays_as_it_ended(attempt: 
     assert (after.tags, after.note) == ({"reviewed": "yes"}, "kept")
     assert [each.path for each in after.artifacts("second")]
     assert after.models[0].name == "second"
+
+
+def test_an_amended_run_is_current_inside_its_with_and_what_is_started_there_is_a_run_of_its_own() -> None:
+    with track.start_run("first") as run:
+        pass
+
+    with track.amend_run(run):
+        track.log_metric("f1", 0.9)
+        with track.start_run("evaluation") as evaluation:
+            track.log_metric("rows", 10)
+        track.set_tag("reviewed", "yes")
+
+    assert track.active_run() is None
+    assert len(track.search_runs()) == 2
+    amended = track.get_run(run.run_id)
+    assert (amended.metrics, amended.tags, amended.status) == ({"f1": 0.9}, {"reviewed": "yes"}, "FINISHED")
+    assert evaluation.parent_run_id is None
+    assert track.last_run() is evaluation
+
+
+def test_a_run_remembers_its_own_store_and_an_id_is_one_of_the_workspace_asked(tmp_path: Path) -> None:
+    mine, other = Workspace(tmp_path / "mine"), Workspace(tmp_path / "other")
+    with mine.start_run() as run:
+        pass
+
+    with other.amend_run(run) as amended:
+        amended.log_metric("f1", 0.9)
+    assert mine.get_run(run.run_id).metrics == {"f1": 0.9}
+    other.delete_run(run)
+    assert mine.get_run(run.run_id).deleted
+    other.restore_run(mine.get_run(run.run_id))
+    assert not mine.get_run(run.run_id).deleted
+    with pytest.raises(RunNotFound):
+        other.amend_run(run.run_id)
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"x", ["nightly"]])
+def test_what_names_no_run_is_a_type_error(wrong: Any) -> None:
+    for verb in (track.amend_run, track.delete_run, track.restore_run):
+        with pytest.raises(TypeError, match="a run is named by its id"):
+            verb(wrong)
 
 
 def test_amending_makes_no_run_current_and_wants_one_that_is_there() -> None:

@@ -5,7 +5,6 @@ Made from the fold of a model's commits; hold no store and no way to change anyt
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import TypeAlias
 
 from podium.commits.gate import Verdict
 from podium.strictjson import JsonValue
+from podium.table import Shown
 
 __all__ = ["Commit", "ModelVersion", "ParamValue", "RegisteredModel"]
 
@@ -21,7 +21,7 @@ ParamValue: TypeAlias = JsonValue
 
 
 @dataclass(frozen=True, slots=True)
-class ModelVersion:
+class ModelVersion(Shown):
     """One version of a registered model, as of when it was read.
 
     Attributes:
@@ -65,12 +65,9 @@ class ModelVersion:
         aliases = "".join(f" @{alias}" for alias in sorted(self.aliases))
         return f"<ModelVersion {self}{aliases}{' quarantined' if self.quarantined else ''}>"
 
-    def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
-
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModel:
+class RegisteredModel(Shown):
     """One registered model, as of when it was read.
 
     Attributes:
@@ -93,12 +90,9 @@ class RegisteredModel:
         aliases = "".join(f" @{alias}=v{version}" for alias, version in sorted(self.aliases.items()))
         return f"<RegisteredModel {self.name}, latest v{self.latest}{aliases}>"
 
-    def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
-
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Shown):
     """One line of a model's history.
 
     Attributes:
@@ -132,6 +126,3 @@ class Commit:
     refused: bool
     preflight: str | None
     verdict: Verdict | None = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"

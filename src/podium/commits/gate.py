@@ -49,7 +49,7 @@ from podium.search.expressions import (
 )
 from podium.search.grammar import parse_gate
 from podium.strictjson import JsonValue, decode_value, encode_value
-from podium.table import MISSING, Table, cell_text
+from podium.table import MISSING, Shown, Table, cell_text
 
 __all__ = [
     "Check",
@@ -101,7 +101,7 @@ class GateFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Shown):
     """One comparison of a gate, as it came out.
 
     Attributes:

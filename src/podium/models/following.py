@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from podium.errors import StoreError
 from podium.models.model import Model, self_test
+from podium.table import Shown
 
 __all__ = ["Followed", "Follower", "LiveStatus"]
 
@@ -40,7 +41,7 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveStatus:
+class LiveStatus(Shown):
     """How a live model is doing.
 
     Attributes:

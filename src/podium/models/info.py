@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from podium.errors import Corrupt
 from podium.models.signature import Signature
 from podium.strictjson import JsonValue, decode_value, encode_value
+from podium.table import Shown
 
 __all__ = ["ModelInfo", "Trust", "info_from_json", "info_to_json"]
 
@@ -20,7 +21,7 @@ Trust = Literal["data", "code"]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(Shown):
     """One saved model.
 
     Attributes:

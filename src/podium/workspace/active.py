@@ -28,6 +28,7 @@ from podium.workspace import open_runs, two_lines
 from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
 from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
+from podium.workspace.folders import files_of
 from podium.workspace.params import flat_params, plain_value
 from podium.workspace.run import Run, RunFacts, RunSource, facts_of
 
@@ -129,6 +130,10 @@ class ActiveRun(Run):
     # --- with ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        if self._seat is None and not self._writer.ended:
+            # An amendment is current inside its `with`, and nowhere else: who only holds one goes on as before.
+            self._seat = open_runs.take_seat(self, self._end_as)
+            self._seat.amends = self._seat.confined = True
         if self._seat is not None:
             self._seat.entered = True
             self._seat.owner = open_runs.here()
@@ -174,6 +179,8 @@ class ActiveRun(Run):
             return
         seat.leave()
         open_runs.pop(seat)
+        if seat.amends:
+            return
         open_runs.note_last(self)
         if self.enabled:
             two_lines.note_end(
@@ -285,15 +292,20 @@ class ActiveRun(Run):
 
         Raises:
             FileNotFoundError: there is nothing at ``local_path``.
+            Invalid: it is neither a file nor a folder (a pipe, a socket, a device).
         """
         source = Path(local_path)
         if not source.exists():
             raise FileNotFoundError(f"there is nothing at {os.fspath(local_path)!r} to log.")
-        name = source.resolve().name
+        name = Path(os.path.abspath(source)).name  # of the link where it is one, not of what it points to
         if source.is_dir():
             self._keep_folder(source, _inside(folder, name))
-        else:
+        elif source.is_file():
             self._keep(_inside(folder, name), source)
+        else:
+            raise Invalid(
+                f"{os.fspath(local_path)!r} is neither a file nor a folder: what it holds has no end."
+            )
 
     def log_artifacts(self, local_dir: StrPath, folder: str | None = None) -> None:
         """Keep the contents of a folder.
@@ -467,8 +479,15 @@ class ActiveRun(Run):
         self._writer.append(events.Verdict(verdict))
 
     def _keep_folder(self, source: Path, folder: str) -> None:
-        for file in sorted(each for each in source.rglob("*") if each.is_file()):
-            self._keep(_inside(folder, file.relative_to(source).as_posix()), file)
+        for below, file in files_of(source):
+            path = _inside(folder, below)
+            if file.is_file():
+                self._keep(path, file)
+                continue
+            with self._world(f"{path!r}"):
+                raise OSError(
+                    f"{os.fspath(file)!r} is no file: a broken link, a loop of links, a pipe or a device"
+                )
 
     def _keep(self, path: str, source: bytes | Path) -> None:
         # One at a time: two threads that log one path must not both take its plain name.

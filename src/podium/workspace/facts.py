@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from podium.strictjson import JsonValue
+from podium.table import Shown
 from podium.workspace.goals import Goal
 
 __all__ = [
@@ -44,7 +45,7 @@ def time_of(milliseconds: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricSummary:
+class MetricSummary(Shown):
     """What is known of a metric beside its points.
 
     Attributes:
@@ -69,7 +70,7 @@ class MetricSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Shown):
     """A file that a run keeps.
 
     Attributes:
@@ -84,7 +85,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Shown):
     """Data a run used: enough to recognise it, never the data.
 
     Attributes:
@@ -103,7 +104,7 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(Shown):
     """A set of runs under one name.
 
     Attributes:

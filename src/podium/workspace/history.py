@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
 from podium.errors import missing_extra
-from podium.table import Table
+from podium.table import Shown, Table
 from podium.workspace.facts import time_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ V_co = TypeVar("V_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Point(Shown):
     """One logged value.
 
     Attributes:

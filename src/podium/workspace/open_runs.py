@@ -54,9 +54,21 @@ class Seat:
         entered: a ``with`` holds it, and will end it.
         inherited: it was opened by the parent of this forked process, and is not for this one to end.
         confined: it is current only where it was made so, never because it is the only one open.
+        amends: it adds to a run that others run; how it ends says nothing of that.
     """
 
-    __slots__ = ("bare", "confined", "end", "entered", "implicit", "inherited", "is_open", "owner", "run")
+    __slots__ = (
+        "amends",
+        "bare",
+        "confined",
+        "end",
+        "entered",
+        "implicit",
+        "inherited",
+        "is_open",
+        "owner",
+        "run",
+    )
 
     def __init__(self, run: ActiveRun, end: Callable[[Ending], None]) -> None:
         self.run: ActiveRun = run
@@ -68,6 +80,7 @@ class Seat:
         self.entered: bool = False
         self.inherited: bool = False
         self.confined: bool = False
+        self.amends: bool = False
 
     def leave(self) -> None:
         """The run has ended."""

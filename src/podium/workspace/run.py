@@ -5,6 +5,7 @@ A `Run` never changes; `podium.workspace.active.ActiveRun` is one that looks ane
 
 from __future__ import annotations
 
+import copy
 import functools
 import html
 import os
@@ -170,7 +171,10 @@ class Run:
     @property
     def params(self) -> Mapping[str, ParamValue]:
         """Values keep their JSON types: 0.1 comes back as 0.1."""
-        return dict(self._now().params)
+        return {
+            key: copy.deepcopy(value) if isinstance(value, list | dict) else value
+            for key, value in self._now().params.items()
+        }
 
     @property
     def metrics(self) -> Mapping[str, float]:

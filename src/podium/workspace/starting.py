@@ -51,7 +51,7 @@ def make_room(*, nested: bool, parent_run_id: str | None) -> str | None:
 
 
 def _is_own(seat: Seat) -> bool:
-    return seat.owner == open_runs.here() and not seat.inherited
+    return seat.owner == open_runs.here() and not seat.inherited and not seat.amends
 
 
 def _left_open_in_notebook() -> Seat | None:

@@ -47,6 +47,7 @@ from podium.runs.reader import (
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
 from podium.stores.header import read_header
+from podium.stores.keys import Key
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
 from podium.workspace import endings, open_runs, two_lines
@@ -98,6 +99,10 @@ class Workspace:
             self._place = find_place(store)
             self._store = self._place.open()
             self.url = redacted_url(self._place.url)
+        elif not isinstance(store, Store):
+            raise Invalid(
+                f"{store!r:.100} is no store: give a folder, a URL or an object with the verbs of a store."
+            )
         else:
             self._store = store
             self.url = redacted_url(str(getattr(store, "root", "") or f"{type(store).__name__}:"))
@@ -325,13 +330,21 @@ class Workspace:
         Raises:
             RunNotFound: there is none.
         """
+        home = self._home_of(run)
+        if home is not self:
+            return home.amend_run(_id_of(run))
         self._check_writable()
-        found = find_run(self._store, run if isinstance(run, str) else run.run_id)
+        found = find_run(self._store, _id_of(run))
         self._claim()
         start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
         return self._begin(
             found, read_run(self._store, found), start, is_creator=False, strict=is_on("PODIUM_STRICT")
         )
+
+    def _home_of(self, run: RunLike) -> Workspace:
+        """The workspace a run belongs to: an id is one of this one's, an object remembers its own."""
+        store = run._source.store if isinstance(run, Run) else self._store
+        return self if store is self._store or _same_place(store, self._store) else Workspace(store)
 
     # --- reading runs ------------------------------------------------------------------------------------------------
 
@@ -441,8 +454,12 @@ class Workspace:
         self._mark_run(run, deleted=False)
 
     def _mark_run(self, run: RunLike, *, deleted: bool) -> None:
+        home = self._home_of(run)
+        if home is not self:
+            home._mark_run(_id_of(run), deleted=deleted)
+            return
         self._check_writable()
-        found = find_run(self._store, run if isinstance(run, str) else run.run_id)
+        found = find_run(self._store, _id_of(run))
         state = read_run(self._store, found)
         if state.deleted is deleted:
             return
@@ -874,6 +891,20 @@ def _check_start(
         from podium.workspace.system_metrics import check_available
 
         check_available()
+
+
+def _id_of(run: RunLike) -> str:
+    if isinstance(run, Run):
+        return run.run_id
+    if isinstance(run, str):
+        return run
+    raise TypeError(f"a run is named by its id or given as a Run, not as {type(run).__name__}: {run!r:.100}")
+
+
+def _same_place(one: Store, other: Store) -> bool:
+    """Whether two stores are one folder of this machine."""
+    roots = [store.local_path(Key.root()) for store in (one, other)]
+    return None not in roots and len({os.path.realpath(str(root)) for root in roots}) == 1
 
 
 class _Found:
