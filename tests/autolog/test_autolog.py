@@ -36,7 +36,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from podium import Workspace, load_model, registry, track
-from podium.errors import Invalid, PodiumWarning
+from podium.errors import Invalid, PodiumWarning, QueryError
 from podium.types import Run
 
 X, y = load_iris(return_X_y=True)
@@ -1035,8 +1035,11 @@ def test_a_statement_registers_what_each_fit_trained_once_its_metrics_are_there(
     assert registry.get_model("iris").latest == 1
 
 
-def test_a_registry_that_fails_is_a_warning_and_the_model_is_returned() -> None:
-    @track.autolog(register="iris", alias="not an alias")
+def test_a_registry_that_fails_is_a_warning_and_the_model_is_returned(here: Path) -> None:
+    (here / ".podium").mkdir()
+    (here / ".podium" / "models").write_text("where the registry would be")
+
+    @track.autolog(register="iris")
     def train() -> Any:
         return LogisticRegression(max_iter=500).fit(X, y)
 
@@ -1068,3 +1071,28 @@ def test_silent_says_nothing() -> None:
 def test_a_gate_without_a_name_to_register_is_refused() -> None:
     with pytest.raises(Invalid, match="pass register="):
         track.autolog(gate="metrics.f1 > 0.9")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"register": "m", "gate": "metrics.a >"}, QueryError),
+        ({"register": "a/b"}, Invalid),
+        ({"register": 3}, Invalid),
+        ({"register": "m", "alias": "v1"}, Invalid),
+        ({"experiment": ""}, Invalid),
+        ({"experiment": 3}, TypeError),
+        ({"log_models": "no"}, TypeError),
+        ({"silent": 1}, TypeError),
+        ({"returns": 3}, TypeError),
+        ({"returns": ("a", 3)}, TypeError),
+    ],
+)
+def test_a_wrong_argument_is_told_at_once_and_not_after_the_training(
+    wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        track.autolog(**wrong)
+
+    LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    assert len(track.search_runs()) == 0  # and nothing is on

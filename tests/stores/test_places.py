@@ -12,9 +12,10 @@ import pytest
 from podium.errors import Corrupt, Invalid, NotFound, PodiumWarning, Refused, StoreError
 from podium.stores import Key, LocalStore, MemoryStore, Retrying
 from podium.stores import places as places_module
-from podium.stores.header import ensure_header
+from podium.stores.header import ensure_header, read_header
 from podium.stores.noted import notes_file
 from podium.stores.places import Place, claim, find_place, may_run_code, trust
+from podium.testing import LossyStore, LostAnswer
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX file systems")
 
@@ -453,3 +454,12 @@ def test_trust_that_cannot_be_noted_is_an_error(project: Path, home: Path, envir
 
     with pytest.raises(StoreError, match="PODIUM_STORE"):
         trust(project, environ=environ)
+
+
+@pytest.mark.parametrize("operation", range(4))
+def test_one_answer_that_is_lost_does_not_stop_the_making_of_a_store(operation: int) -> None:
+    store = LossyStore(MemoryStore(), {operation: LostAnswer()})
+
+    made = claim(store)
+
+    assert read_header(store) == made

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from podium.autolog.patching import tracking
 from podium.autolog.settings import Settings, inside
 from podium.current import active_run, default_workspace
 from podium.errors import GateRefused, PodiumWarning
@@ -75,7 +76,8 @@ class Session:
         info = self.run.log_model(model, name, input_example=input_example, signature=signature)
         self.kept.append(_Kept(model, info))
         if self.trained is None:
-            register_model(self, info)
+            with tracking("register the model", silent=self.settings.silent):
+                register_model(self, info)
         else:
             self.trained.append(info)
         return info

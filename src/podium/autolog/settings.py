@@ -73,14 +73,46 @@ def make_settings(
     """Settings of the arguments of `track.autolog`.
 
     Raises:
-        Invalid: a library or option that does not exist, or a gate, alias or register with nothing to register.
+        TypeError: an argument of another type.
+        Invalid: a library or option that does not exist, a name or alias that cannot be, or a gate, alias or register
+            with nothing to register.
+        QueryError: the gate does not parse.
     """
-    named = (returns,) if isinstance(returns, str) else None if returns is None else tuple(returns)
+    named = _names_of_returns(returns)
+    for switch in ("log_models", "log_input_examples", "log_datasets", "silent"):
+        if not isinstance(plain.get(switch, True), bool):
+            raise TypeError(f"{switch}= takes True or False, not {plain[switch]!r:.100}.")
+    _check_names(plain)
     if plain.get("register") is None and (plain.get("gate") is not None or plain.get("alias") is not None):
         raise Invalid("gate= and alias= say how to register: pass register=<name of the model> as well.")
     if plain.get("register") is not None and not plain.get("log_models", True):
         raise Invalid("register= registers the model that is kept: it cannot go with log_models=False.")
     return Settings(returns=named, libraries=_libraries(libraries), **plain)
+
+
+def _names_of_returns(returns: object) -> tuple[str, ...] | None:
+    if returns is None:
+        return None
+    names = (returns,) if isinstance(returns, str) else returns
+    if not isinstance(names, Sequence) or not all(isinstance(each, str) for each in names):
+        raise TypeError(f"returns= takes a name or a sequence of names, not {returns!r:.100}.")
+    return tuple(names)
+
+
+def _check_names(plain: Mapping[str, Any]) -> None:
+    """What would only come out after hours of training comes out now."""
+    from podium.commits.naming import check_alias, check_model_name
+    from podium.search import parse_gate
+    from podium.workspace.experiments import checked_experiment
+
+    if plain.get("experiment") is not None:
+        checked_experiment(plain["experiment"])
+    if plain.get("register") is not None:
+        check_model_name(plain["register"])
+    if plain.get("alias") is not None:
+        check_alias(plain["alias"])
+    if plain.get("gate") is not None:
+        parse_gate(plain["gate"])
 
 
 def _libraries(given: Mapping[str, bool | Mapping[str, object]]) -> dict[str, Mapping[str, object]]:

@@ -24,6 +24,7 @@ from podium.stores.keys import Key
 from podium.stores.local import LocalStore
 from podium.stores.noted import home_folder, is_noted, note
 from podium.stores.opening import open_store, scheme_of
+from podium.stores.retrying import Retrying
 from podium.stores.wholefile import is_temporary
 
 __all__ = ["Origin", "Place", "claim", "find_place", "may_run_code", "trust"]
@@ -31,6 +32,7 @@ __all__ = ["Origin", "Place", "claim", "find_place", "may_run_code", "trust"]
 Origin: TypeAlias = Literal["named", "made", "found", "absent"]
 
 _FOLDER = ".podium"
+_PATIENCE_S = 5.0
 # Where the user's configuration cannot be written, the process that made a store still knows that it did.
 _made_by_this_process: set[tuple[Path, str]] = set()
 
@@ -161,6 +163,7 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
         StoreError: the store was written by a newer podium, or does not answer.
         Corrupt: ``podium.json`` is there and makes no sense.
     """
+    store = Retrying(store, give_up_s=_PATIENCE_S)
     header = read_header(store)
     if header is not None:
         return header

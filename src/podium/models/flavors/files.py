@@ -52,4 +52,4 @@ class FilesFlavor:
 
     def load(self, stored: Stored) -> Loaded:
         """Give the folder's path."""
-        return Loaded(stored.folder / _FOLDER, None)
+        return Loaded((stored.folder / _FOLDER).absolute(), None)
