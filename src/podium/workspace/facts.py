@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from podium.strictjson import JsonValue
@@ -22,7 +22,6 @@ __all__ = [
     "MetricSummary",
     "ParamValue",
     "Status",
-    "time_of",
 ]
 
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
@@ -35,12 +34,6 @@ END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
 
 ParamValue: TypeAlias = JsonValue
 """A JSON value: it comes back with the type it went in with."""
-
-
-def time_of(milliseconds: int) -> datetime:
-    """The aware UTC time of milliseconds since 1970."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
 @dataclass(frozen=True, slots=True)
