@@ -54,6 +54,7 @@ __all__ = [
     "read_run",
     "refresh",
     "runs_of",
+    "writer_lives",
 ]
 
 _SHORTEST_PREFIX = 8
@@ -331,20 +332,32 @@ def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
 
 
 def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
-    start = log.start
-    if start is None:
-        return False
     path = store.local_path(run.keys.log(log.writer_id))
-    if path is not None and start.locked and start.machine and start.machine == machine():
-        held = is_held(path)
-        if held is not None:
-            return held
     changed_s = log.clock_ms / 1000
     if path is not None:
         try:
             changed_s = path.stat().st_mtime
         except OSError:
             return False
+    return writer_lives(log, path, changed_s, now_s)
+
+
+def writer_lives(log: LogState, path: Path | None, changed_s: float, now_s: float) -> bool:
+    """Whether the writer of an open session lives.
+
+    Args:
+        log: as far as it was read.
+        path: where it lies on this machine's disk; None: elsewhere.
+        changed_s: when it last changed, in seconds since 1970.
+        now_s: the time.
+    """
+    start = log.start
+    if start is None:
+        return False
+    if path is not None and start.locked and start.machine and start.machine == machine():
+        held = is_held(path)
+        if held is not None:
+            return held
     return now_s - changed_s <= start.lease_s
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from podium.strictjson import JsonValue
-from podium.workspace.goals import Goal
+from podium.search.goals import Goal
 
 __all__ = [
     "END_STATUSES",

@@ -18,7 +18,7 @@ from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
 from podium.table import Table
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status, time_of
-from podium.workspace.goals import known_goal
+from podium.search.goals import known_goal
 from podium.workspace.history import History, Series
 
 if TYPE_CHECKING:
