@@ -44,7 +44,7 @@ from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key
 
-__all__ = ["Index", "IndexedExperiment"]
+__all__ = ["Found", "Index", "IndexedExperiment"]
 
 Answer = TypeVar("Answer")
 GoalOf: TypeAlias = Callable[[str], "str | None"]
@@ -64,6 +64,21 @@ class IndexedExperiment:
     name: str
     time_ms: int
     runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        rows: the runs, in order.
+        experiments: names of all there are, if some were asked for.
+        unknown: names that were asked for and are not there.
+    """
+
+    rows: list[FoundRow]
+    experiments: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -115,7 +130,7 @@ class Index:
         experiments: Sequence[str] | None = None,
         deleted: bool = False,
         limit: int | None = None,
-    ) -> list[FoundRow]:
+    ) -> Found:
         """The runs a query finds, in order.
 
         Args:
@@ -131,8 +146,13 @@ class Index:
             StoreError: the store does not answer, or was written by a newer podium.
         """
 
-        def ask(connection: sqlite3.Connection) -> list[FoundRow]:
-            places = None if experiments is None else _places_named(connection, experiments)
+        def ask(connection: sqlite3.Connection) -> Found:
+            known = {} if experiments is None else _places(connection)
+            wanted = dict.fromkeys(experiments or ())
+            places = None if experiments is None else [each for name in wanted for each in known.get(name, ())]
+            return Found(rows(connection, places), tuple(known), tuple(name for name in wanted if name not in known))
+
+        def rows(connection: sqlite3.Connection, places: list[int] | None) -> list[FoundRow]:
             try:
                 query = selection(
                     expr,
@@ -332,7 +352,7 @@ class Index:
             if folder in found.places
         }
         next_number = _next_number(connection)
-        waiting = found.changed
+        waiting: Sequence[Changed] = found.changed
         if base is not None:
             built = build(connection, base, waiting, folders, places, next_number, now_ms=self._clock_ms())
             next_number, waiting = built.next_number, built.left
@@ -502,14 +522,12 @@ class _Known:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def _places_named(connection: sqlite3.Connection, names: Sequence[str]) -> list[int]:
-    found: list[int] = []
-    for name in names:
-        found.extend(
-            number
-            for (number,) in connection.execute("SELECT id FROM places WHERE name = ?", (bindable(name),))
-        )
-    return found
+def _places(connection: sqlite3.Connection) -> dict[str, list[int]]:
+    """The experiments of each name; copies by hand may have made several."""
+    places: dict[str, list[int]] = {}
+    for number, name in connection.execute("SELECT id, name FROM places ORDER BY folder"):
+        places.setdefault(_unbound(name), []).append(number)
+    return places
 
 
 def _rows(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[FoundRow]:

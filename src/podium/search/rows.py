@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from podium.runs.fold import RunState, Status
 from podium.search.evaluate import Number, Subject, aggregate_of, bool_of, number_of, text_of
 from podium.search.expressions import Field
+from podium.search.goals import Goal
 from podium.search.sql import bindable
 from podium.strictjson import decode_float, decode_value, encode_float, encode_value
 from podium.table import MISSING
@@ -39,6 +40,8 @@ TextRow: TypeAlias = "tuple[int, Number | None, str | bytes, int | None]"
 earliest_ms, latest_ms = -62_135_596_800_000, 253_402_300_799_999
 _PACKED_FROM = 2_000
 
+_PARAMS, _METRICS, _DATASETS, _LOGS = -6, -5, -2, -1
+
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -53,7 +56,7 @@ class Metric:
     max: float
     max_step: int
     count: int
-    goal: str | None
+    goal: Goal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +136,16 @@ def _in_range(time_ms: int) -> int:
 def facts_of_document(document: bytes) -> Facts:
     """The facts that `document_of` was given."""
     data = document if document[:1] == b"[" else zlib.decompress(document)
-    *plain, params, metrics, tags, environment, datasets, logs = json.loads(data)
-    return Facts(
-        *plain,
-        params={key: decode_value(value) for key, value in params.items()},
-        metrics={
-            key: Metric(decode_float(last), last_step, decode_float(low), low_step, decode_float(high), *rest)
-            for key, (last, last_step, low, low_step, high, *rest) in metrics.items()
-        },
-        tags=tags,
-        environment=environment,
-        datasets=tuple((name, digest, context) for name, digest, context in datasets),
-        logs=tuple(logs),
-    )
+    fields: list[Any] = json.loads(data)
+    *_, params, metrics, _, _, datasets, logs = fields
+    fields[_PARAMS] = {key: decode_value(value) for key, value in params.items()}
+    fields[_METRICS] = {
+        key: Metric(decode_float(last), last_step, decode_float(low), low_step, decode_float(high), *rest)
+        for key, (last, last_step, low, low_step, high, *rest) in metrics.items()
+    }
+    fields[_DATASETS] = tuple((name, digest, context) for name, digest, context in datasets)
+    fields[_LOGS] = tuple(logs)
+    return Facts(*fields)
 
 
 @dataclass(frozen=True)

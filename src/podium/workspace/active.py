@@ -49,6 +49,7 @@ class ActiveRun(Run):
     in another process it amends, with a writer of its own.
     """
 
+    _noun = "ActiveRun"
     resumed: bool
     enabled: bool
 
@@ -383,7 +384,7 @@ class ActiveRun(Run):
         if self._shelf is None or self._shelf.is_creator != creator:
             from podium.runs.artifacts import Shelf
 
-            self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
+            self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state().artifacts)
         return self._shelf
 
     @contextlib.contextmanager

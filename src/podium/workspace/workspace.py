@@ -20,14 +20,11 @@ from podium.runs.events import Start
 from podium.runs.layout import RunKeys, check_run_id
 from podium.runs.locking import machine
 from podium.runs.reader import (
-    FoundExperiment,
     FoundRun,
     ensure_experiment,
-    experiments,
     find_run,
     living_writers,
     read_run,
-    runs_of,
     status_of,
 )
 from podium.runs.writer import Writer
@@ -50,6 +47,7 @@ if TYPE_CHECKING:
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
+    from podium.search.index import Index
 
 __all__ = ["Workspace"]
 
@@ -87,6 +85,7 @@ class Workspace:
         self._experiments: set[str] = set()
         self._registry: Registry | None = None
         self._started: list[ActiveRun] = []
+        self._index: Index | None = None
 
     @property
     def named_as(self) -> str | None:
@@ -343,8 +342,9 @@ class Workspace:
         Raises:
             QueryError: filter or order do not parse.
         """
-        from podium.search import matches, parse_filter, parse_order, sort
-        from podium.workspace.subjects import subject_of
+        from podium.search.goals import known_goal
+        from podium.search.grammar import parse_filter, parse_order
+        from podium.workspace.searched import SearchedRun
 
         if not isinstance(filter, str):
             raise TypeError(
@@ -354,27 +354,28 @@ class Workspace:
         if limit is not None and (isinstance(limit, bool) or limit < 0):
             raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
         expr, order = parse_filter(filter), parse_order(order_by)
-        now = datetime.now(UTC)
-        runs = [self._run(found) for each in self._wanted(experiment) for found in runs_of(self._store, each)]
-        kept = [
-            run
-            for run in runs
-            if run._facts.state.logs and run.deleted is deleted and matches(expr, subject_of(run), now=now)
-        ]
-        return Runs(sort(kept, order, subject_of)[:limit])
+        names = [experiment] if isinstance(experiment, str) else experiment
+        found = self._runs_index().search(
+            expr,
+            order,
+            now=datetime.now(UTC),
+            goal_of=known_goal,
+            experiments=names,
+            deleted=deleted,
+            limit=limit,
+        )
+        for name in found.unknown:
+            near = near_names(name, found.experiments)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=2)
+        return Runs([SearchedRun(self._store, row) for row in found.rows])
 
-    def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
-        known = experiments(self._store)
-        if experiment is None:
-            return known
-        names = [experiment] if isinstance(experiment, str) else list(experiment)
-        there = {each.name: each for each in known}
-        for name in names:
-            if name not in there:
-                near = near_names(name, there)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
-        return [there[name] for name in dict.fromkeys(names) if name in there]
+    def _runs_index(self) -> Index:
+        if self._index is None:
+            from podium.search.index import Index
+
+            self._index = Index(self._store)
+        return self._index
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -539,7 +540,7 @@ class Workspace:
         if not run_id or not name:
             raise Invalid(f"{uri!r} names no model of a run. Write runs:/<run id>/<name>.")
         run = self.get_run(run_id)
-        models = run._facts.state.models
+        models = run._facts.state().models
         model = models.get(name)
         if model is None:
             logged = ", ".join(map(repr, models)) or "none"
@@ -628,6 +629,8 @@ class Workspace:
         started, self._started = self._started, []
         for run in reversed(started):
             run.end()
+        if self._index is not None:
+            self._index.close()
 
     def __enter__(self) -> Self:
         return self
