@@ -24,6 +24,7 @@ from podium.runs.events import (
     Deleted,
     Dropped,
     End,
+    Environment,
     Event,
     Extreme,
     Goal,
@@ -134,7 +135,10 @@ class LogState:
         begun: stamp of that.
         end: its last event, None while it has none.
         ended: stamp of that.
+        environment: facts about the process, those of the start and what was added.
         dropped: events it says could not be kept.
+        heard_s: when it was last seen to grow, by the clock of whoever reads; he tells. 0: never.
+        grew: whether it was seen to grow after it had been read once.
     """
 
     writer_id: str
@@ -145,7 +149,15 @@ class LogState:
     begun: Stamp = (0, "", 0)
     end: End | None = None
     ended: Stamp = (0, "", 0)
+    environment: Mapping[str, str] = field(default_factory=dict)
     dropped: int = 0
+    heard_s: float = 0.0
+    grew: bool = False
+
+    def heard(self, now_s: float) -> None:
+        """It has grown, says a reader whose clock shows this."""
+        self.grew = self.heard_s > 0
+        self.heard_s = now_s
 
     @property
     def is_session(self) -> bool:
@@ -215,6 +227,18 @@ class RunState:
             log.lines += 1
             self._fold_line(log, value)
 
+    def begin(self, writer_id: str, start: Start, time_ms: int, size_bytes: int) -> None:
+        """Fold the first line of a new log from what was written, without reading it.
+
+        Args:
+            writer_id: whose log.
+            start: its first event.
+            time_ms: of that.
+            size_bytes: of its line.
+        """
+        log = self.logs[writer_id] = LogState(writer_id, offset=size_bytes, lines=1, clock_ms=time_ms)
+        self.apply(log, start)
+
     def _fold_line(self, log: LogState, value: object) -> None:
         if value is EMPTY_LINE:
             return  # what a write that came back short left behind
@@ -266,11 +290,14 @@ class RunState:
                 self._verdict = _later(self._verdict, Stamped(stamp, verdict))
             case Deleted(deleted):
                 self._deleted = _later(self._deleted, Stamped(stamp, deleted))
+            case Environment(environment):
+                log.environment = {**log.environment, **environment}
             case Dropped(count):
                 log.dropped += count
             case Start() if log.start is None:
                 log.clock_ms = max(log.clock_ms, event.after)
                 log.start, log.begun = event, (log.clock_ms, log.writer_id, log.lines)
+                log.environment = {**event.environment, **log.environment}
             case End():
                 log.end, log.ended = event, stamp
             case _:
@@ -437,7 +464,7 @@ class RunState:
     def environment(self) -> Mapping[str, str]:
         """Of the session that began last."""
         last = self._last_session()
-        return last.start.environment if last is not None and last.start is not None else {}
+        return {} if last is None else last.environment
 
     def _last_session(self) -> LogState | None:
         return max(

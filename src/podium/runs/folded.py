@@ -63,8 +63,8 @@ def state_from_text(text: str) -> RunState:
 def logs_to_text(state: RunState) -> str:
     """Of each log how far it was folded, and what decides the run's status."""
     logs = ",".join(
-        f"[{_dumps([log.writer_id, log.offset, log.lines, log.clock_ms, log.begun, log.ended, log.dropped])},"
-        f"{'null' if log.start is None else _line(log.start)},{'null' if log.end is None else _line(log.end)}]"
+        f"[{_dumps(_log_out(log))},{'null' if log.start is None else _line(log.start)},"
+        f"{'null' if log.end is None else _line(log.end)}]"
         for log in state.logs.values()
     )
     return f"[{logs}]"
@@ -75,16 +75,39 @@ def logs_from_text(run_id: str, text: str) -> RunState:
     return RunState(run_id, logs=_logs_in(json.loads(text)))
 
 
+def _log_out(log: LogState) -> list[Any]:
+    return [
+        log.writer_id,
+        log.offset,
+        log.lines,
+        log.clock_ms,
+        log.begun,
+        log.ended,
+        log.dropped,
+        dict(log.environment),
+        log.heard_s,
+        log.grew,
+    ]
+
+
 def _logs_in(rows: Iterable[Any]) -> dict[str, LogState]:
     logs = {}
-    for (writer_id, offset, lines, clock_ms, begun, ended, dropped), start, end in rows:
-        log = LogState(writer_id, offset, lines, clock_ms, dropped=dropped)
-        log.begun, log.ended = _stamp(begun), _stamp(ended)
-        if start is not None and isinstance(event := decode(start)[1], Start):
-            log.start = event
-        if end is not None and isinstance(event := decode(end)[1], End):
-            log.end = event
-        logs[writer_id] = log
+    for (writer_id, offset, lines, clock_ms, begun, ended, dropped, environment, heard_s, grew), *ends in rows:
+        start, end = (None if line is None else decode(line)[1] for line in ends)
+        logs[writer_id] = LogState(
+            writer_id,
+            offset,
+            lines,
+            clock_ms,
+            start=start if isinstance(start, Start) else None,
+            begun=_stamp(begun),
+            end=end if isinstance(end, End) else None,
+            ended=_stamp(ended),
+            environment=environment,
+            dropped=dropped,
+            heard_s=heard_s,
+            grew=grew,
+        )
     return logs
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import sqlite3
@@ -22,7 +23,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -58,12 +59,15 @@ _SUFFIX = ".sqlite"
 
 @dataclass(frozen=True, slots=True)
 class IndexedExperiment:
-    """An experiment, and how many runs it has that are not deleted."""
+    """An experiment; ``runs``: how many of its runs are not deleted by themselves."""
 
     folder: str
     name: str
     time_ms: int
     runs: int
+    deleted: bool
+    tags: Mapping[str, str]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class Index:
                     goal_of=goal_of,
                     now_ms=milliseconds_of(now),
                     deleted=deleted,
+                    gone=_gone_places(connection),
                     experiments=places,
                     limit=limit,
                 )
@@ -179,10 +184,10 @@ class Index:
         """
         return self._answered(
             lambda connection: [
-                IndexedExperiment(folder, _unbound(name), time_ms, runs)
-                for folder, name, time_ms, runs in connection.execute(
-                    "SELECT p.folder, p.name, p.time_ms, (SELECT count(*) FROM runs r WHERE r.place = p.id AND NOT "
-                    "r.deleted) FROM places p ORDER BY p.name, p.folder"
+                IndexedExperiment(folder, _unbound(name), time_ms, runs, bool(deleted), *json.loads(said))
+                for folder, name, time_ms, runs, deleted, said in connection.execute(
+                    "SELECT p.folder, p.name, p.time_ms, count(r.id), p.deleted, p.said FROM places p LEFT JOIN runs r "
+                    "ON r.place = p.id AND NOT r.deleted GROUP BY p.id ORDER BY p.name, p.folder"
                 )
             ]
         )
@@ -307,9 +312,17 @@ class Index:
         found = plan.found
         for place in plan.places:
             connection.execute(
-                "INSERT INTO places (folder, name, time_ms, stamp) VALUES (?, ?, ?, ?) ON CONFLICT (folder) DO UPDATE "
-                "SET name = excluded.name, time_ms = excluded.time_ms, stamp = excluded.stamp",
-                (place.folder, bindable(place.name), place.time_ms, place.stamp),
+                "INSERT INTO places (folder, name, time_ms, deleted, said, stamp) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (folder) DO UPDATE SET name = excluded.name, time_ms = excluded.time_ms, "
+                "deleted = excluded.deleted, said = excluded.said, stamp = excluded.stamp",
+                (
+                    place.folder,
+                    bindable(place.name),
+                    place.time_ms,
+                    int(place.deleted),
+                    json.dumps([dict(place.tags), place.note]),
+                    place.stamp,
+                ),
             )
         for folder in plan.folders:
             connection.execute(
@@ -479,9 +492,9 @@ class _Known:
 
     def places(self) -> dict[str, Place]:
         return {
-            folder: Place(folder, _unbound(name), time_ms, stamp)
-            for folder, name, time_ms, stamp in self.connection.execute(
-                "SELECT folder, name, time_ms, stamp FROM places"
+            folder: _place(folder, _unbound(name), time_ms, bool(deleted), said, stamp)
+            for folder, name, time_ms, deleted, said, stamp in self.connection.execute(
+                "SELECT folder, name, time_ms, deleted, said, stamp FROM places"
             )
         }
 
@@ -519,6 +532,11 @@ class _Known:
         return [path for path in self.folders() if path.startswith(prefix)]
 
 
+def _place(folder: str, name: str, time_ms: int, deleted: bool, said: str, stamp: str) -> Place:
+    tags, note = json.loads(said)
+    return Place(folder, name, time_ms, deleted, tags, note, stamp)
+
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -528,6 +546,11 @@ def _places(connection: sqlite3.Connection) -> dict[str, list[int]]:
     for number, name in connection.execute("SELECT id, name FROM places ORDER BY folder"):
         places.setdefault(_unbound(name), []).append(number)
     return places
+
+
+def _gone_places(connection: sqlite3.Connection) -> list[int]:
+    """The experiments that were deleted with all their runs."""
+    return [number for (number,) in connection.execute("SELECT id FROM places WHERE deleted")]
 
 
 def _rows(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[FoundRow]:
@@ -557,12 +580,11 @@ def _in_memory(
     deleted: bool,
 ) -> list[FoundRow]:
     """What SQL cannot say: every run looked at by the first evaluator."""
+    gone = _gone_places(connection)
     numbers = [
         number
-        for number, place in connection.execute(
-            "SELECT id, place FROM runs WHERE deleted = ? ORDER BY place", (int(deleted),)
-        )
-        if places is None or place in places
+        for number, place, marked in connection.execute("SELECT id, place, deleted FROM runs ORDER BY place")
+        if (places is None or place in places) and (bool(marked) or place in gone) is deleted
     ]
     kept = [
         row

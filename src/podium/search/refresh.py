@@ -20,15 +20,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from podium.errors import KeyMissing, RunNotFound, StoreUnavailable
+from podium.errors import RunNotFound, StoreUnavailable
+from podium.runs.experiments import read_experiment
 from podium.runs.fold import LogState, RunState, Status
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys, run_folder_name
-from podium.runs.reader import FoundRun, writer_lives
+from podium.runs.reader import FoundRun, experiment_in, writer_lives
 from podium.runs.reader import refresh as read_again
 from podium.search.writing import FileRow
 from podium.stores.contract import Store
 from podium.stores.keys import Key, is_segment
-from podium.strictjson import loads
 
 __all__ = ["Changed", "Folder", "Known", "OpenRun", "Place", "Survey", "fold", "stamp_of", "survey"]
 
@@ -68,12 +68,25 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An experiment: its folder below ``experiments/``, its true name, when it was made, the stamp of its file."""
+    """An experiment.
+
+    Attributes:
+        folder: below ``experiments/``.
+        name: its true name.
+        time_ms: when it was made; 0 where that is not known.
+        deleted: whether it was deleted, and all its runs with it.
+        tags: of it.
+        note: of it.
+        stamp: of the files that say so, where the store has such.
+    """
 
     folder: str
     name: str
-    time_ms: int
-    stamp: str
+    time_ms: int = 0
+    deleted: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +187,7 @@ def survey(store: Store, known: Known, *, now_ms: int, thorough: bool = False) -
         StoreUnavailable: it does not answer.
     """
     root = store.local_path(Key.root())
-    looker = _Listed(store, known, now_ms) if root is None else _Local(root, known, now_ms, thorough)
+    looker = _Listed(store, known, now_ms) if root is None else _Local(store, root, known, now_ms, thorough)
     return looker.look()
 
 
@@ -194,13 +207,11 @@ class _Listed:
         open_runs = self.known.open_runs()
         days: dict[str, dict[str, tuple[int, str]]] = {}
         known_places = self.known.places()
+        stamps: dict[str, list[str]] = {}
         for entry in self.store.list(EXPERIMENTS):
             match entry.key.segments:
-                case (_, experiment, "experiment.json"):
-                    place = known_places.get(experiment)
-                    if place is None or place.stamp != entry.stamp:
-                        place = _read_place(experiment, self._get(entry.key), entry.stamp)
-                    found.places[experiment] = place
+                case (_, experiment, "experiment.json") | (_, experiment, "edits", _):
+                    stamps.setdefault(experiment, []).append(f"{entry.key.name} {entry.stamp}")
                 case (_, experiment, "runs", day, name):
                     parsed = LogName.parse(name)
                     if parsed is not None and run_folder_name(parsed.run_id) == day:
@@ -208,9 +219,11 @@ class _Listed:
                         days.setdefault(folder, {})[name] = (entry.size, entry.stamp)
                 case _:
                     pass
-        for folder in days:
-            experiment = folder.split("/")[1]
-            found.places.setdefault(experiment, Place(experiment, experiment, 0, ""))
+        for experiment in {*stamps, *(folder.split("/")[1] for folder in days)}:
+            place, stamp = known_places.get(experiment), "|".join(sorted(stamps.get(experiment, ())))
+            if place is None or place.stamp != stamp:
+                place = _read_place(self.store, experiment, stamp)
+            found.places[experiment] = place
         known_folders = self.known.folders()
         for folder, names in days.items():
             if folder not in known_folders:
@@ -231,20 +244,18 @@ class _Listed:
                 found.statuses[run.number] = run.state.status(alive)
         return found
 
-    def _get(self, key: Key) -> bytes:
-        try:
-            return self.store.get(key)
-        except KeyMissing:
-            return b""
+
+def _read_place(store: Store, folder: str, stamp: str = "") -> Place:
+    """An experiment as its files describe it."""
+    found = experiment_in(store, EXPERIMENTS / folder)
+    said = read_experiment(store, found)
+    return Place(
+        folder, found.name, _in_range(found.time_ms), said.deleted, said.tags, said.note, stamp
+    )
 
 
-def _read_place(folder: str, data: bytes, stamp: str) -> Place:
-    """The experiment its file speaks of; one that is damaged goes by the name of its folder."""
-    try:
-        document = loads(data)
-        return Place(folder, str(document["name"]), int(document["time"]), stamp)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-        return Place(folder, folder, 0, stamp)
+def _in_range(number: int) -> int:
+    return min(max(number, -(2**63)), 2**63 - 1)
 
 
 def _renamed(found: Survey, known: Mapping[str, Place]) -> frozenset[str]:
@@ -293,6 +304,7 @@ def _compare(
 class _Local:
     """A store whose folders can be asked whether they changed."""
 
+    store: Store
     root: Path
     known: Known
     now_ms: int
@@ -455,9 +467,10 @@ class _Local:
         if unchanged is None:
             return
         name = path.rpartition("/")[2]
+        edited = self._unchanged(f"{path}/edits", seen) is False
         place = known_places.get(name)
-        if place is None or not unchanged or self.thorough:
-            place = self._place(path, name)
+        if place is None or not unchanged or edited or self.thorough:
+            place = _read_place(self.store, name)
         self.found.places[name] = place
         for day in self._children(f"{path}/runs", seen):
             unchanged = self._unchanged(day, seen)
@@ -471,19 +484,6 @@ class _Local:
             else:
                 folder = replace(folder, sentinel=None, sentinel_stamp=None)
             self.found.folders[day] = folder
-
-    def _place(self, path: str, name: str) -> Place:
-        file = f"{self.base}/{path}/experiment.json"
-        try:
-            opened = os.open(file, _READ)
-        except OSError:
-            return Place(name, name, 0, "")
-        try:
-            status = os.fstat(opened)
-            data = os.read(opened, 1 << 20) if stat.S_ISREG(status.st_mode) else b""
-            return _read_place(name, data, stamp_of(status))
-        finally:
-            os.close(opened)
 
     def _names(self, day: str) -> dict[str, tuple[int, str]]:
         """The logs in a folder, each with its size and stamp; links, and files that belong elsewhere, are passed over."""
@@ -544,7 +544,7 @@ def fold(
         The state, the files it was folded from, and the writers that live; None where nothing is left of it.
     """
     state = before if before is not None and _only_grew(changed, before) else RunState(changed.run_id)
-    folded = _fold_local(root, changed, state) if root is not None else None
+    folded = _fold_local(root, changed, state, now_s) if root is not None else None
     if folded is None:
         folded = _fold_any(store, changed, state)
     if folded is None:
@@ -567,7 +567,7 @@ def fold(
                 alive.append(log.writer_id)
         if len(alive) < len(asked):
             unseen = replace(changed, known={})
-            again = _fold_local(root, unseen, state) or _fold_any(store, unseen, state)
+            again = _fold_local(root, unseen, state, now_s) or _fold_any(store, unseen, state)
             if again is None:
                 return None
             state, files = again
@@ -606,7 +606,9 @@ def _only_grew(changed: Changed, before: RunState) -> bool:
     return bool(changed.known)
 
 
-def _fold_local(root: str | None, changed: Changed, state: RunState) -> tuple[RunState, tuple[FileRow, ...]] | None:
+def _fold_local(
+    root: str, changed: Changed, state: RunState, now_s: float
+) -> tuple[RunState, tuple[FileRow, ...]] | None:
     """Fold whole logs, read where they lie; None where they are in parts, or cannot be read like that."""
     logs = []
     for name in changed.files:
@@ -623,7 +625,7 @@ def _fold_local(root: str | None, changed: Changed, state: RunState) -> tuple[Ru
                 files.append(was)
                 continue
             try:
-                row = _fold_file(f"{root}/{changed.folder}/{name}", name, writer_id, state, was)
+                row = _fold_file(f"{root}/{changed.folder}/{name}", name, writer_id, state, was, now_s)
             except _Rewritten:
                 break
             except OSError:
@@ -642,7 +644,9 @@ class _Rewritten(Exception):
     """A log does not go on from where it was."""
 
 
-def _fold_file(path: str, name: str, writer_id: str, state: RunState, was: FileRow | None) -> FileRow:
+def _fold_file(
+    path: str, name: str, writer_id: str, state: RunState, was: FileRow | None, now_s: float
+) -> FileRow:
     opened = os.open(path, _READ)
     try:
         status = os.fstat(opened)
@@ -664,6 +668,8 @@ def _fold_file(path: str, name: str, writer_id: str, state: RunState, was: FileR
             data = rest + data if rest else data
             rest = data[state.feed(writer_id, data) :]
         log = state.logs[writer_id]
+        if log.offset > offset:
+            log.heard(now_s)
         sealed = log.end is not None and log.offset == status.st_size
         tail = 0 if sealed else _tail(opened, log.offset)
         return FileRow(name, status.st_size, stamp_of(status), sealed, tail)

@@ -95,6 +95,7 @@ def selection(
     goal_of: GoalOf,
     now_ms: Number,
     deleted: bool,
+    gone: Sequence[int] = (),
     experiments: Sequence[int] | None = None,
     limit: int | None = None,
 ) -> Selection:
@@ -107,6 +108,7 @@ def selection(
         goal_of: the goal a metric has by its name.
         now_ms: the time, in milliseconds since 1970.
         deleted: those that were deleted, instead of those that were not.
+        gone: ids of the experiments that were deleted, and their runs with them.
         experiments: ids of the experiments to look in; None: all.
         limit: at most so many.
 
@@ -116,6 +118,10 @@ def selection(
     builder = _Builder(key_of, goal_of, now_ms)
     where = ["r.deleted = ?"]
     builder.where_values.append(int(deleted))
+    if gone and deleted:
+        where = [f"({where[0]} OR r.place IN ({builder.in_where(list(gone))}))"]
+    elif gone:
+        where.append(f"r.place NOT IN ({builder.in_where(list(gone))})")
     if experiments is not None:
         where.append(f"r.place IN ({builder.in_where(list(experiments))})")
     if expr is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from podium.strictjson import JsonValue
 from podium.search.goals import Goal
+from podium.strictjson import JsonValue
 
 __all__ = [
     "END_STATUSES",

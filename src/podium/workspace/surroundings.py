@@ -1,4 +1,4 @@
-"""What a run says of the process that made it: interpreter, machine, script, commit, scheduler.
+"""What a run says of the process that made it: interpreter, machine, script, commit, packages, scheduler.
 
 No value of an environment variable is recorded but those of a closed table of scheduler ids; secrets in arguments and
 URLs are blotted out, and absolute paths lose their folders. Starts no process: the commit is read from git's files.
@@ -8,50 +8,104 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
 
-__all__ = ["commit_of", "host_name", "redacted_arguments", "redacted_url", "surroundings", "user_name"]
+from podium.workspace.gitstate import checkout_here
+from podium.workspace.redaction import redacted_arguments
+
+__all__ = ["host_name", "packages", "surroundings", "user_name"]
 
 _SCHEDULERS = (
     "SLURM_JOB_ID",
     "SLURM_ARRAY_TASK_ID",
+    "SLURM_ARRAY_JOB_ID",
     "SLURM_PROCID",
+    "SLURM_RESTART_COUNT",
     "PBS_JOBID",
+    "PBS_ARRAY_INDEX",
     "LSB_JOBID",
+    "LSB_JOBINDEX",
     "JOB_ID",
+    "SGE_TASK_ID",
+    "JOB_COMPLETION_INDEX",
+    "POD_NAME",
+    "POD_NAMESPACE",
     "RANK",
     "LOCAL_RANK",
     "WORLD_SIZE",
     "GITHUB_RUN_ID",
     "CI_JOB_ID",
     "BUILD_NUMBER",
+    "AIRFLOW_CTX_DAG_ID",
     "AIRFLOW_CTX_DAG_RUN_ID",
+    "AIRFLOW_CTX_TASK_ID",
+    "AIRFLOW_CTX_TRY_NUMBER",
     "ARGO_WORKFLOW_NAME",
     "RAY_JOB_ID",
+    "KFP_RUN_ID",
+    "PREFECT__FLOW_RUN_ID",
 )
-_SECRET_NAME = re.compile(r"(?i)pass|secret|token|key|credential|auth|sig")
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]*@")
-_QUERY_VALUE = re.compile(r"(?P<name>[?&;][^=&;#\s]+=)[^&;#\s]*")
-_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _LONGEST = 500
+_LONGEST_VERSION = 60
+
+
+def surroundings() -> Mapping[str, str]:
+    """Facts about this process as it is now, all text."""
+    return {**_process_facts(), **checked_out(), **packages()}
 
 
 @functools.cache
-def surroundings() -> Mapping[str, str]:
-    """Facts about this process, all text; the same for all its runs."""
+def _process_facts() -> Mapping[str, str]:
+    """What does not change in the life of a process."""
     machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
     facts = {
         "python": ".".join(map(str, sys.version_info[:3])),
         "platform": " ".join(filter(None, (sys.platform, machine))),
         "script": os.path.basename(sys.argv[0]) if sys.argv else "",
         "arguments": " ".join(redacted_arguments(sys.argv[1:]))[:_LONGEST],
-        "git_commit": commit_of(Path(os.curdir)) or "",
     }
     facts.update({name.lower(): os.environ.get(name, "")[:100] for name in _SCHEDULERS})
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        facts["pod"] = host_name()  # inside a pod that is its name
     return {name: text for name, text in facts.items() if text}
+
+
+def checked_out() -> Mapping[str, str]:
+    """Commit and branch of the folder this process is in."""
+    checkout = checkout_here()
+    if checkout is None:
+        return {}
+    facts = {"git_commit": checkout.commit, "git_branch": checkout.branch}
+    return {name: text for name, text in facts.items() if text}
+
+
+class _Packages:
+    """The last look; a look is repeated when the number of modules has changed."""
+
+    modules = -1
+    found: Mapping[str, str] = MappingProxyType({})
+
+
+_packages = _Packages()
+
+
+def packages() -> Mapping[str, str]:
+    """The version of each package that is imported now, as ``packages.<module>``: as far as the module says one."""
+    if len(sys.modules) != _packages.modules:
+        _packages.modules = len(sys.modules)
+        versions = {
+            name: vars(module).get("__version__")
+            for name, module in list(sys.modules.items())
+            if "." not in name and name not in sys.stdlib_module_names and isinstance(module, ModuleType)
+        }
+        _packages.found = {
+            f"packages.{name}": version[:_LONGEST_VERSION]
+            for name, version in sorted(versions.items())
+            if isinstance(version, str) and not name.startswith("_")
+        }
+    return _packages.found
 
 
 def user_name() -> str:
@@ -78,67 +132,3 @@ def host_name() -> str:
     if hasattr(os, "uname"):
         return os.uname().nodename
     return os.environ.get("COMPUTERNAME", "")
-
-
-def redacted_url(url: str) -> str:
-    """A URL without user, password and query values; anything else as it is."""
-    return _QUERY_VALUE.sub(r"\g<name>***", _USERINFO.sub(r"\g<scheme>***@", url)) if "://" in url else url
-
-
-def redacted_arguments(arguments: Iterable[str]) -> list[str]:
-    """Arguments of a command without secrets and without the folders of absolute paths."""
-    shown: list[str] = []
-    secret_next = False
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        is_option = name.startswith("-")
-        if secret_next and not is_option:
-            shown.append("***")
-        elif equals and _SECRET_NAME.search(name):
-            shown.append(f"{name}=***")
-        elif equals and is_option:
-            shown.append(f"{name}={_without_folders(value)}")
-        else:
-            shown.append(_without_folders(argument))
-        secret_next = is_option and not equals and _SECRET_NAME.search(name) is not None
-    return shown
-
-
-def _without_folders(text: str) -> str:
-    if os.path.isabs(text):
-        return f".../{os.path.basename(text.rstrip('/'))}"
-    return redacted_url(text)
-
-
-def commit_of(folder: Path) -> str | None:
-    """The commit that is checked out where ``folder`` lies, or None where git knows nothing of it."""
-    try:
-        folder = folder.resolve()
-        repository = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
-        commit = _head(repository / ".git") if repository else None
-    except (OSError, ValueError):  # no permission, no text, no folder: as if there were no repository
-        return None
-    return commit if commit and _COMMIT.fullmatch(commit) else None
-
-
-def _head(git: Path) -> str | None:
-    if git.is_file():  # a worktree or submodule
-        git = git.parent / git.read_text().partition(":")[2].strip()
-    if not (git / "HEAD").is_file():
-        return None
-    head = (git / "HEAD").read_text().strip()
-    if not head.startswith("ref:"):
-        return head
-    reference = head.partition(":")[2].strip()
-    shared = git / "commondir"
-    places = [git, git / shared.read_text().strip()] if shared.is_file() else [git]
-    for place in places:
-        if (place / reference).is_file():
-            return (place / reference).read_text().strip()
-        packed = place / "packed-refs"
-        lines = packed.read_text().splitlines() if packed.is_file() else []
-        for line in lines:
-            commit, _, name = line.partition(" ")
-            if name == reference:
-                return commit
-    return None

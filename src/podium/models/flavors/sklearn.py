@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from podium.errors import Corrupt, Invalid, missing_extra
+from podium.errors import Corrupt, Invalid, MissingExtra, UntrustedModel, missing_extra
 from podium.models.environment import modules_in_pickle, modules_in_skops, python_version
 from podium.models.flavors.contract import Loaded, Saved, Stored
 from podium.models.flavors.unpickling import unpickle
@@ -28,38 +30,76 @@ _PREDICT_FNS = frozenset(
     {"predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score"}
 )
 
-HARMLESS_TYPES = frozenset(
-    {
-        "numpy.dtype",
-        "numpy.mean",
-        "numpy.median",
-        "scipy._lib.array_api_compat.numpy._aliases.asarray",
-        "scipy.interpolate._bsplines.BSpline",
-        "sklearn._loss.loss.HalfTweedieLossIdentity",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.cluster._bisect_k_means._BisectingTree",
-        "sklearn.cluster._kmeans._kmeans_single_lloyd",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.chi2",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.feature_selection._univariate_selection.f_regression",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.Matern",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.gaussian_process.kernels.Sum",
-        "sklearn.gaussian_process.kernels.WhiteKernel",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-    }
+_SAFE_SKOPS = (0, 15)
+"""Older ones let a file call functions that their list of types does not show (CVE-2025-54412, CVE-2025-54413)."""
+_NOT_SKOPS = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
 )
-"""Types of numpy, scipy and scikit-learn that skops asks about and that call nothing a file chooses (decision 0030)."""
+"""What skops throws at a file that is none, or that a stranger made."""
+
+_HARMLESS = {
+    "numpy": "clip dtype max mean median min nan_to_num sum",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
+    "scipy.interpolate._bsplines": "BSpline",
+    "sklearn._loss.loss": "HalfTweedieLossIdentity",
+    "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
+    "sklearn.cluster._bisect_k_means": "_BisectingTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_lloyd",
+    "sklearn.compose._column_transformer": "make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression",
+    "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels": "ConstantKernel Matern Product RBF Sum WhiteKernel",
+    "sklearn.impute._iterative": "IterativeImputer _ImputerTriplet",
+    "sklearn.metrics._classification": """
+        accuracy_score balanced_accuracy_score brier_score_loss cohen_kappa_score d2_brier_score
+        d2_log_loss_score f1_score fbeta_score hamming_loss jaccard_score log_loss matthews_corrcoef
+        precision_score recall_score zero_one_loss
+    """,
+    "sklearn.metrics._dist_metrics": "EuclideanDistance64",
+    "sklearn.metrics._ranking": "average_precision_score roc_auc_score top_k_accuracy_score",
+    "sklearn.metrics._regression": """
+        d2_absolute_error_score d2_pinball_score d2_tweedie_score explained_variance_score max_error
+        mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss
+        mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance
+        median_absolute_error r2_score root_mean_squared_error root_mean_squared_log_error
+    """,
+    "sklearn.metrics._scorer": """
+        _MultimetricScorer _PassthroughScorer _Scorer negative_likelihood_ratio
+        positive_likelihood_ratio
+    """,
+    "sklearn.metrics.cluster._supervised": """
+        adjusted_mutual_info_score adjusted_rand_score completeness_score fowlkes_mallows_score
+        homogeneity_score mutual_info_score normalized_mutual_info_score rand_score v_measure_score
+    """,
+    "sklearn.model_selection._search_successive_halving": "HalvingGridSearchCV HalvingRandomSearchCV",
+    "sklearn.model_selection._split": """
+        GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut LeavePOut
+        PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedGroupKFold
+        StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit _CVIterableWrapper
+    """,
+    "sklearn.neighbors._ball_tree": "BallTree",
+    "sklearn.neighbors._kd_tree": "KDTree",
+    "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "sklearn.tree._tree": "Tree",
+    "sklearn.utils._bunch": "Bunch",
+}
+HARMLESS_TYPES = frozenset(
+    f"{module}.{name}" for module, names in _HARMLESS.items() for name in names.split()
+)
+"""Types of numpy, scipy and scikit-learn that skops asks about and that call nothing a file chooses (decision 0030).
+
+Not among them and not to be added: the distributions of scipy.stats, whose state holds a text that they execute.
+"""
 
 
 class SklearnFlavor:
@@ -116,9 +156,10 @@ class SklearnFlavor:
         path = _file(stored)
         if not _is_skops(stored):
             return f"{path.name} is pickled"
-        unknown = _unknown_types(path)
-        if unknown is None:
-            return "the package skops, which could judge it, is not installed"
+        blind = _why_skops_cannot_judge()
+        if blind is not None:
+            return blind
+        unknown = sorted(set(_types_in(path)) - HARMLESS_TYPES)
         return f"{path.name} holds the types {', '.join(unknown[:5])}" if unknown else None
 
     def load(self, stored: Stored) -> Loaded:
@@ -126,10 +167,11 @@ class SklearnFlavor:
 
         Raises:
             Corrupt: it is not in that format.
+            UntrustedModel: it holds code although it was judged to be data: it was changed since.
             MissingExtra: scikit-learn or skops is not installed.
         """
         path = _file(stored)
-        native = _load_skops(path, stored.uri) if _is_skops(stored) else unpickle(path, stored.uri)
+        native = _load_skops(path, stored) if _is_skops(stored) else unpickle(path, stored)
         name = stored.mlmodel.python_function.get("predict_fn", "predict")
         if name not in _PREDICT_FNS:
             raise Invalid(
@@ -152,31 +194,51 @@ def _file(stored: Stored) -> Path:
     return stored.file(named or stored.mlmodel.python_function.get("model_path"))
 
 
-def _unknown_types(path: Path) -> list[str] | None:
-    """Types in a skops file that neither skops nor the table knows; None where skops is not installed."""
+def _why_skops_cannot_judge() -> str | None:
     try:
-        import skops.io
-    except ModuleNotFoundError:
+        installed = metadata.version("skops")
+    except metadata.PackageNotFoundError:
+        return "the package skops, which could judge it, is not installed"
+    numbers = re.match(r"(\d+)\.(\d+)", installed)
+    if numbers is not None and (int(numbers[1]), int(numbers[2])) >= _SAFE_SKOPS:
         return None
+    safe = ".".join(map(str, _SAFE_SKOPS))
+    return f"the skops that is installed, {installed}, overlooks code that a file can hide; {safe} does not"
+
+
+def _types_in(path: Path) -> list[str]:
+    """The types in a skops file that skops itself does not trust. Imports none of them."""
+    import skops.io
+
     try:
-        found = skops.io.get_untrusted_types(file=path)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        return list(skops.io.get_untrusted_types(file=path))
+    except _NOT_SKOPS as error:
         raise Corrupt(f"{path.name} is no skops file: {error}.", key=path.name) from error
-    return sorted(set(found) - HARMLESS_TYPES)
 
 
-def _load_skops(path: Path, uri: str) -> Any:
+def _load_skops(path: Path, stored: Stored) -> Any:
     try:
         import sklearn  # noqa: F401 - first: skops without it fails with an error that hides the cause
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
     except ModuleNotFoundError as error:
-        raise missing_extra(f"Loading {uri}", "sklearn") from error
+        raise missing_extra(f"Loading {stored.uri}", "sklearn") from error
+    types = _types_in(path)
+    if not stored.may_run_code:
+        types = [each for each in types if each in HARMLESS_TYPES]
     try:
-        # Whoever asks for it has passed `runs_code`: types outside the table are there only with trust in code.
-        types = skops.io.get_untrusted_types(file=path)
         return skops.io.load(path, trusted=types)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise Corrupt(f"{path.name} of model {uri} is no skops file: {error}.", key=path.name) from error
+    except UntrustedTypesFoundException as error:
+        raise UntrustedModel(f"{path.name} of model {stored.uri}: {error}", uri=stored.uri) from error
+    except ImportError as error:
+        raise MissingExtra(
+            f"{stored.uri} was saved with another scikit-learn: {error}. Install the one its requirements.txt names.",
+            install="pip install scikit-learn",
+        ) from error
+    except _NOT_SKOPS as error:
+        raise Corrupt(
+            f"{path.name} of model {stored.uri} is no skops file: {error}.", key=path.name
+        ) from error
 
 
 def _save_skops(model: object, path: Path) -> list[str] | None:
