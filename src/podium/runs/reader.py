@@ -190,14 +190,17 @@ def _log_names(
         folder = folder / day
     root = store.local_path(folder)
     if root is None:
-        names: Iterable[str] = (entry.key.name for entry in store.list(folder))
+        names: Iterable[tuple[str, str]] = (
+            (entry.key.segments[-2], entry.key.name) for entry in store.list(folder)
+        )
     elif day is not None:
-        names = _names_in(root, begins)
+        names = ((day, name) for name in _names_in(root, begins))
     else:
-        names = (name for each in _names_in(root) for name in _names_in(root / each, begins))
-    for name in names:
+        names = ((each, name) for each in _names_in(root) for name in _names_in(root / each, begins))
+    for of_day, name in names:
         found = LogName.parse(name) if name.startswith(begins) else None
-        if found is not None:
+        # A log in another day's folder is nobody's: its run is looked for in its own.
+        if found is not None and run_folder_name(found.run_id) == of_day:
             yield found
 
 
