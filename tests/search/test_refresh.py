@@ -78,7 +78,9 @@ starts = st.builds(
     st.sampled_from(["session", "session", "edit"]),
     st.sampled_from([0, 0, 2_500]),
 )
-ends = st.none() | st.builds(lambda s, e: End(s, e), st.sampled_from(["FINISHED", "FAILED", "KILLED"]), st.none() | st.just("no"))
+ends = st.none() | st.builds(
+    lambda s, e: End(s, e), st.sampled_from(["FINISHED", "FAILED", "KILLED"]), st.none() | st.just("no")
+)
 
 
 @st.composite
@@ -92,7 +94,10 @@ def whole_logs(draw: st.DrawFn) -> bytes:
         time_ms += draw(st.sampled_from([0, 1, 1, -500]))
         lines.append(encode(event, time_ms))
     if draw(st.booleans()):
-        lines.insert(draw(st.integers(1, len(lines))), draw(st.sampled_from([b"\n", b"{torn\n", b"\x00\x00\n", b"[1]\n"])))
+        lines.insert(
+            draw(st.integers(1, len(lines))),
+            draw(st.sampled_from([b"\n", b"{torn\n", b"\x00\x00\n", b"[1]\n"])),
+        )
     return b"".join(lines)
 
 
@@ -247,7 +252,11 @@ class HistoryOfFiles(RuleBasedStateMachine):
         log = [Start("edit", experiment), Deleted(deleted), Note(f"{deleted}"), End("FINISHED")]
         self.store.put(key, b"".join(encode(event, self.now_ms) for event in log))
 
-    @rule(name=st.sampled_from(["notes.txt", f"{RUNS[0]}.aaaaaaaaaa.jsonl", "mine.aaaaaaaaaa.jsonl", f"{RUNS[2]}.short.jsonl"]))
+    @rule(
+        name=st.sampled_from(
+            ["notes.txt", f"{RUNS[0]}.aaaaaaaaaa.jsonl", "mine.aaaaaaaaaa.jsonl", f"{RUNS[2]}.short.jsonl"]
+        )
+    )
     def leave_a_file_where_it_does_not_belong(self, name: str) -> None:
         day = self.root.joinpath(*experiment_folder("fraud").segments, "runs", "1999-01-01")
         day.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,9 @@ Facts = Mapping[str, Any]
 numbers = st.sampled_from(
     [0.0, -0.0, 1.0, 2.5, 5.0, -1.5, 0.1 + 0.2, 1e308, -1e308, 5e-324, 2.0**53, NAN, INF, -INF]
 )
-integers = st.sampled_from([0, 1, 2, -3, 2**53 + 1, 2**53, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, -(10**400)])
+integers = st.sampled_from(
+    [0, 1, 2, -3, 2**53 + 1, 2**53, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, -(10**400)]
+)
 texts = st.sampled_from(
     [
         "",
@@ -122,7 +124,9 @@ def events_of(facts: Facts) -> list[Event]:
     events += [Goal(key, goal) for key, goal in facts["goals"].items()]
     events += [Params({key: value}) for key, value in facts["params"].items()]
     events += [
-        Metrics(step, {key: value}) for key, points in facts["metrics"].items() for step, value in enumerate(points)
+        Metrics(step, {key: value})
+        for key, points in facts["metrics"].items()
+        for step, value in enumerate(points)
     ]
     events += [Tags({key: text}) for key, text in facts["tags"].items()]
     events += [Dataset(name, digest, context) for name, digest, context in facts["datasets"]]
@@ -141,9 +145,7 @@ def events_of(facts: Facts) -> list[Event]:
 def store_of(runs: list[Facts]) -> MemoryStore:
     store = MemoryStore()
     for at, facts in enumerate(runs):
-        put_log(
-            store, "fraud", f"run-{at}", lines(*events_of(facts), begins_ms=facts["start_ms"])
-        )
+        put_log(store, "fraud", f"run-{at}", lines(*events_of(facts), begins_ms=facts["start_ms"]))
     return store
 
 
@@ -164,17 +166,50 @@ def keyed(entity: str, key: str) -> str:
 
 
 literal_numbers = st.sampled_from(
-    ["0", "1", "2.5", "-1.5", "5", "1e308", "-1e999", "1e999", "0.3", "0.30000000000000004", "9007199254740993", "3e0"]
+    [
+        "0",
+        "1",
+        "2.5",
+        "-1.5",
+        "5",
+        "1e308",
+        "-1e999",
+        "1e999",
+        "0.3",
+        "0.30000000000000004",
+        "9007199254740993",
+        "3e0",
+    ]
 )
 literal_texts = texts.map(quoted)
 patterns = st.sampled_from(
-    ["%", "_", "", "a%", "%x", "%A%", "a_b", "%\x00%", "a\x00_", "%i̇%", "i%", "%ß", "%\udcff%", "A%B*C", "a*%", "%[d%", "Ad%m%"]
+    [
+        "%",
+        "_",
+        "",
+        "a%",
+        "%x",
+        "%A%",
+        "a_b",
+        "%\x00%",
+        "a\x00_",
+        "%i̇%",
+        "i%",
+        "%ß",
+        "%\udcff%",
+        "A%B*C",
+        "a*%",
+        "%[d%",
+        "Ad%m%",
+    ]
 ).map(quoted)
 metric_fields = st.tuples(st.sampled_from(["", "min", "max", "last", "count", "best"]), keys).map(
     lambda two: f"{two[0]}({keyed('metrics', two[1])})" if two[0] else keyed("metrics", two[1])
 )
 any_fields = st.tuples(st.sampled_from(["params", "tags", "environment"]), keys).map(lambda two: keyed(*two))
-text_fields = st.sampled_from(["run_id", "run_name", "experiment", "status", "user", "parent_run_id", "note", "error"])
+text_fields = st.sampled_from(
+    ["run_id", "run_name", "experiment", "status", "user", "parent_run_id", "note", "error"]
+)
 dataset_fields = st.sampled_from(["dataset.name", "dataset.digest", "dataset.context"])
 time_fields = st.sampled_from(["start_time", "end_time"])
 comparing = st.sampled_from(["=", "!=", ">", ">=", "<", "<="])
@@ -299,7 +334,9 @@ PLAIN: Facts = {
 @given(st.lists(values, min_size=1, max_size=8), queries.filter(lambda each: "`a`" in each), st.booleans())
 @example([NAN, None, 1, "1", True, "x", INF, -INF, "\ud800"], "params.`a` != 1", True)
 def test_one_param_of_every_type(several: list[Any], query: str, descending: bool) -> None:
-    store = store_of([{**PLAIN, "params": {"a": each, "b": several[0]}, "metrics": {"a": [1.0]}} for each in several])
+    store = store_of(
+        [{**PLAIN, "params": {"a": each, "b": several[0]}, "metrics": {"a": [1.0]}} for each in several]
+    )
     order = ["params.a DESC" if descending else "params.a"]
 
     expected = search_by_folding(folded_runs(store), parse_filter(query), parse_order(order), NOW)
@@ -338,7 +375,9 @@ def test_what_sqlite_cannot_say_is_answered_all_the_same(query: str) -> None:
 def test_nothing_a_user_wrote_becomes_part_of_the_statement() -> None:
     hostile = "x'); DROP TABLE runs; --"
     selection = sql_module.selection(
-        parse_filter(f"params.`{hostile}` = {quoted(hostile)} or run_name LIKE {quoted(hostile)} or tags.a IN ({quoted(hostile)})"),
+        parse_filter(
+            f"params.`{hostile}` = {quoted(hostile)} or run_name LIKE {quoted(hostile)} or tags.a IN ({quoted(hostile)})"
+        ),
         parse_order([f"params.`{hostile}` DESC"]),
         key_of=lambda entity, name: 7,
         goal_of=known_goal,

@@ -33,11 +33,10 @@ _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def state_to_text(state: RunState) -> str:
-    """The whole state; its logs too."""
+    """The whole state; its logs too. One that has to be read anew is not asked for: its rewinds would be lost."""
     fields = {
         "run_id": state.run_id,
         "rewinds": _rewinds_out(state.rewinds),
-        "found_rewinds": _rewinds_out(state._found_rewinds),
         "bad_lines": [[each.writer_id, each.line] for each in state.bad_lines],
         "metrics": {key: _record_out(record) for key, record in state.metrics.items()},
     }
@@ -53,7 +52,6 @@ def state_from_text(text: str) -> RunState:
     state = RunState(fields["run_id"], rewinds=frozenset(_rewinds_in(fields["rewinds"])))
     for clock_ms, writer_id, line, event in fields["events"]:
         state.apply(LogState(writer_id, lines=line, clock_ms=clock_ms), decode(event)[1])
-    state._found_rewinds.update(_rewinds_in(fields["found_rewinds"]))
     state.bad_lines.extend(BadLine(*each) for each in fields["bad_lines"])
     state.metrics.update({key: _record_in(record) for key, record in fields["metrics"].items()})
     state.logs.update(_logs_in(fields["logs"]))
@@ -92,7 +90,18 @@ def _log_out(log: LogState) -> list[Any]:
 
 def _logs_in(rows: Iterable[Any]) -> dict[str, LogState]:
     logs = {}
-    for (writer_id, offset, lines, clock_ms, begun, ended, dropped, environment, heard_s, grew), *ends in rows:
+    for (
+        writer_id,
+        offset,
+        lines,
+        clock_ms,
+        begun,
+        ended,
+        dropped,
+        environment,
+        heard_s,
+        grew,
+    ), *ends in rows:
         start, end = (None if line is None else decode(line)[1] for line in ends)
         logs[writer_id] = LogState(
             writer_id,

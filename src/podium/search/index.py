@@ -33,7 +33,7 @@ from podium.errors import PodiumError, StoreUnavailable
 from podium.runs.fold import RunState, Status
 from podium.runs.folded import logs_from_text, state_from_text
 from podium.runs.writer import flush_open_writers
-from podium.search.building import build
+from podium.search.building import Progress, build, release_shards
 from podium.search.evaluate import like, matches, milliseconds_of, sort
 from podium.search.expressions import Expr, OrderKey
 from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, fold, survey
@@ -113,9 +113,7 @@ class Index:
         folder: where indexes are kept; None: in the user's cache.
     """
 
-    def __init__(
-        self, store: Store, *, clock_ms: Clock | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, store: Store, *, clock_ms: Clock | None = None, folder: Path | None = None) -> None:
         self._store = store
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._folder = folder
@@ -153,8 +151,12 @@ class Index:
         def ask(connection: sqlite3.Connection) -> Found:
             known = {} if experiments is None else _places(connection)
             wanted = dict.fromkeys(experiments or ())
-            places = None if experiments is None else [each for name in wanted for each in known.get(name, ())]
-            return Found(rows(connection, places), tuple(known), tuple(name for name in wanted if name not in known))
+            places = (
+                None if experiments is None else [each for name in wanted for each in known.get(name, ())]
+            )
+            return Found(
+                rows(connection, places), tuple(known), tuple(name for name in wanted if name not in known)
+            )
 
         def rows(connection: sqlite3.Connection, places: list[int] | None) -> list[FoundRow]:
             try:
@@ -210,9 +212,7 @@ class Index:
             if opened is not None and opened.pid == os.getpid():
                 opened.closing()
 
-    def _answered(
-        self, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool = False
-    ) -> Answer:
+    def _answered(self, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool = False) -> Answer:
         """The answer to a question about the store as it is now."""
         flush_open_writers(self._store)
         with self._lock:
@@ -236,9 +236,7 @@ class Index:
             self._discard(in_memory=True)
             return self._ask(self._open(), ask, thorough=thorough)
 
-    def _ask(
-        self, opened: _Open, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool
-    ) -> Answer:
+    def _ask(self, opened: _Open, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool) -> Answer:
         self._refresh(opened, thorough=thorough)
         connection = opened.connection
         connection.execute("BEGIN")
@@ -281,6 +279,8 @@ class Index:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            release_shards(connection)
         opened.generation = generation + 1
         _set_live(opened, found.statuses)
 
@@ -366,11 +366,13 @@ class Index:
         }
         next_number = _next_number(connection)
         waiting: Sequence[Changed] = found.changed
-        if base is not None:
-            built = build(connection, base, waiting, folders, places, next_number, now_ms=self._clock_ms())
+        progress = Progress(len(waiting))
+        if base is not None and not before:
+            built = build(connection, base, waiting, folders, places, next_number, progress=progress)
             next_number, waiting = built.next_number, built.left
             found.statuses.update(built.statuses)
         for changed in waiting:
+            progress.add(1)
             state = None if changed.number is None else before.get(changed.number)
             folded = fold(self._store, base, changed, state, now_s=self._clock_ms() / 1000)
             if folded is None:
@@ -383,6 +385,7 @@ class Index:
                 found.statuses[next_number] = state.status(alive)
             next_number += 1
         rows.flush()
+        progress.end()
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
@@ -527,10 +530,6 @@ class _Known:
             )
         }
 
-    def days_of(self, experiment: str) -> list[str]:
-        prefix = f"experiments/{experiment}/runs/"
-        return [path for path in self.folders() if path.startswith(prefix)]
-
 
 def _place(folder: str, name: str, time_ms: int, deleted: bool, said: str, stamp: str) -> Place:
     tags, note = json.loads(said)
@@ -586,11 +585,7 @@ def _in_memory(
         for number, place, marked in connection.execute("SELECT id, place, deleted FROM runs ORDER BY place")
         if (places is None or place in places) and (bool(marked) or place in gone) is deleted
     ]
-    kept = [
-        row
-        for row in _rows(connection, numbers)
-        if matches(expr, subject_of_row(row, goal_of), now=now)
-    ]
+    kept = [row for row in _rows(connection, numbers) if matches(expr, subject_of_row(row, goal_of), now=now)]
     return sort(kept, order, lambda row: subject_of_row(row, goal_of))
 
 
@@ -676,9 +671,7 @@ def _files(folder: Path, prefix: str) -> list[Path]:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [
-        folder / name for name in sorted(names) if name.startswith(prefix) and name.endswith(_SUFFIX)
-    ]
+    return [folder / name for name in sorted(names) if name.startswith(prefix) and name.endswith(_SUFFIX)]
 
 
 def _new_file(folder: Path, prefix: str, *, after: Path | None) -> Path:

@@ -121,9 +121,6 @@ class Known(Protocol):
     def files_in(self, folder: str) -> dict[str, tuple[int, FileRow]]:
         """Files of a folder by name, each with the number of its run."""
 
-    def days_of(self, experiment: str) -> list[str]:
-        """Paths of the folders with runs of an experiment."""
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -249,9 +246,7 @@ def _read_place(store: Store, folder: str, stamp: str = "") -> Place:
     """An experiment as its files describe it."""
     found = experiment_in(store, EXPERIMENTS / folder)
     said = read_experiment(store, found)
-    return Place(
-        folder, found.name, _in_range(found.time_ms), said.deleted, said.tags, said.note, stamp
-    )
+    return Place(folder, found.name, _in_range(found.time_ms), said.deleted, said.tags, said.note, stamp)
 
 
 def _in_range(number: int) -> int:
@@ -291,9 +286,7 @@ def _compare(
             name in was and (was[name].size, was[name].stamp) == seen for name, seen in files.items()
         )
         if not same or anew:
-            found.changed.append(
-                Changed(folder, run_id, files, numbers.get(run_id), {} if anew else was)
-            )
+            found.changed.append(Changed(folder, run_id, files, numbers.get(run_id), {} if anew else was))
     found.gone.extend(number for run_id, number in numbers.items() if run_id not in now)
 
 
@@ -326,18 +319,11 @@ class _Local:
         alive = {run.number: self._held(run) for run in open_runs}
         touched = {run.number: self._touched(run) for run in open_runs}
         self.clock_ns = self._clock()
-        listed: dict[str, dict[str, tuple[int, str]]] = {}
+        listed: set[str] = set()
         seen: set[str] = set()
         suspect = {run.folder for run in open_runs if touched[run.number] is None}
         for experiment in self._children(str(EXPERIMENTS), seen):
             self._experiment(experiment, known_places, listed, seen, suspect)
-        renamed = _renamed(self.found, known_places)
-        for experiment in renamed:
-            for day in self.known.days_of(experiment):
-                if day in seen and day not in listed:
-                    listed[day] = self._names(day)
-        for folder, names in listed.items():
-            _compare(self.found, folder, names, self.known.files_in(folder), renamed=renamed)
         for folder in self.folders:
             if folder not in seen:
                 self.found.gone_folders.append(folder)
@@ -379,7 +365,7 @@ class _Local:
         runs: Iterable[OpenRun],
         alive: Mapping[int, list[str]],
         touched: Mapping[int, dict[str, tuple[int, str]] | None],
-        listed: Mapping[str, object],
+        listed: set[str],
     ) -> None:
         decided = {each.number for each in self.found.changed} | set(self.found.gone)
         for run in runs:
@@ -389,9 +375,7 @@ class _Local:
             if run.folder not in listed and any(
                 (run.files[name].size, run.files[name].stamp) != now for name, now in files.items()
             ):
-                self.found.changed.append(
-                    Changed(run.folder, run.state.run_id, files, run.number, run.files)
-                )
+                self.found.changed.append(Changed(run.folder, run.state.run_id, files, run.number, run.files))
                 continue
             self.found.statuses[run.number] = run.state.status(alive[run.number])
 
@@ -459,7 +443,7 @@ class _Local:
         self,
         path: str,
         known_places: Mapping[str, Place],
-        listed: dict[str, dict[str, tuple[int, str]]],
+        listed: set[str],
         seen: set[str],
         suspect: set[str],
     ) -> None:
@@ -472,18 +456,23 @@ class _Local:
         if place is None or not unchanged or edited or self.thorough:
             place = _read_place(self.store, name)
         self.found.places[name] = place
+        renamed = _renamed(self.found, known_places)
         for day in self._children(f"{path}/runs", seen):
             unchanged = self._unchanged(day, seen)
-            if unchanged is None or (unchanged and not self.thorough and day not in suspect):
+            if unchanged is None or (
+                unchanged and not self.thorough and day not in suspect and name not in renamed
+            ):
                 continue
-            names = listed[day] = self._names(day)
+            listed.add(day)
+            names = self._names(day)
             folder = self.found.folders.get(day) or self.folders[day]
-            if names:
-                sentinel = min(names)
-                folder = replace(folder, sentinel=sentinel, sentinel_stamp=names[sentinel][1])
-            else:
-                folder = replace(folder, sentinel=None, sentinel_stamp=None)
-            self.found.folders[day] = folder
+            sentinel = min(names, default=None)
+            self.found.folders[day] = replace(
+                folder,
+                sentinel=sentinel,
+                sentinel_stamp=None if sentinel is None else names[sentinel][1],
+            )
+            _compare(self.found, day, names, self.known.files_in(day), renamed=renamed)
 
     def _names(self, day: str) -> dict[str, tuple[int, str]]:
         """The logs in a folder, each with its size and stamp; links, and files that belong elsewhere, are passed over."""
@@ -552,9 +541,7 @@ def fold(
     state, files = folded
     if root is None:
         alive = [
-            log.writer_id
-            for log in state.open_logs()
-            if writer_lives(log, None, log.clock_ms / 1000, now_s)
+            log.writer_id for log in state.open_logs() if writer_lives(log, None, log.clock_ms / 1000, now_s)
         ]
         return state, files, alive
     # A lock that is free now: what its writer wrote is all there, and maybe was not when the log was read.
@@ -621,7 +608,12 @@ def _fold_local(
         for name, writer_id in logs:
             was = changed.known.get(name)
             log = state.logs.get(writer_id)
-            if was is not None and log is not None and log.offset and changed.files[name] == (was.size, was.stamp):
+            if (
+                was is not None
+                and log is not None
+                and log.offset
+                and changed.files[name] == (was.size, was.stamp)
+            ):
                 files.append(was)
                 continue
             try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from podium.runs.events import Dataset, Start
 from podium.runs.fold import RunState, Status
 from podium.search.evaluate import Number, Subject, aggregate_of, bool_of, number_of, text_of
 from podium.search.expressions import Field
@@ -26,9 +27,10 @@ __all__ = [
     "Facts",
     "FoundRow",
     "Metric",
+    "Said",
     "document_of",
-    "earliest_ms",
-    "latest_ms",
+    "facts_of_document",
+    "said_by",
     "subject_of_row",
     "text_row",
 ]
@@ -37,7 +39,7 @@ GoalOf: TypeAlias = Callable[[str], "str | None"]
 TextRow: TypeAlias = "tuple[int, Number | None, str | bytes, int | None]"
 
 # What a datetime can say: a log may claim any 64 bits.
-earliest_ms, latest_ms = -62_135_596_800_000, 253_402_300_799_999
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 _PACKED_FROM = 2_000
 
 _PARAMS, _METRICS, _DATASETS, _LOGS = -6, -5, -2, -1
@@ -85,28 +87,59 @@ class Facts:
     logs: tuple[str, ...]
 
 
-def document_of(state: RunState, experiment: str, logs: list[str]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the logs of a run say, each read from the fold once."""
+
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    goals: Mapping[str, Goal]
+    environment: Mapping[str, str]
+    datasets: tuple[Dataset, ...]
+    start_ms: int
+    end_ms: int | None
+    first: Start | None
+    error: str | None
+
+
+def said_by(state: RunState) -> Said:
+    """What a folded run says."""
+    ending, end_ms = state.ending(), state.end_ms()
+    return Said(
+        params=state.params,
+        tags=state.tags,
+        goals=state.goals,
+        environment=state.environment,
+        datasets=state.datasets,
+        start_ms=_in_range(state.start_ms),
+        end_ms=None if end_ms is None else _in_range(end_ms),
+        first=state.first,
+        error=None if ending is None else ending.error,
+    )
+
+
+def document_of(state: RunState, said: Said, experiment: str, logs: list[str]) -> bytes:
     """The facts of a folded run, as bytes.
 
     Args:
         state: the fold of its logs.
+        said: what it says.
         experiment: the experiment whose folder it lies in; what its first log says counts more.
         logs: the names of its files after the run's id and a dot.
     """
-    first, ending, end_ms = state.first, state.ending(), state.end_ms()
-    goals = state.goals
+    first, goals = said.first, said.goals
     document = [
         first.run_name if first else "",
         first.experiment if first else experiment,
         first.user if first else "",
         first.parent_run_id if first else None,
         state.note,
-        _in_range(state.start_ms),
-        None if end_ms is None else _in_range(end_ms),
-        None if ending is None else ending.error,
+        said.start_ms,
+        said.end_ms,
+        said.error,
         state.deleted,
         state.dropped,
-        {key: encode_value(value) for key, value in state.params.items()},
+        {key: encode_value(value) for key, value in said.params.items()},
         {
             key: [
                 encode_float(each.last),
@@ -120,9 +153,9 @@ def document_of(state: RunState, experiment: str, logs: list[str]) -> bytes:
             ]
             for key, each in sorted(state.metrics.items())
         },
-        state.tags,
-        dict(state.environment),
-        [[each.name, each.digest, each.context] for each in state.datasets],
+        said.tags,
+        dict(said.environment),
+        [[each.name, each.digest, each.context] for each in said.datasets],
         logs,
     ]
     data = _dumps(document).encode()
@@ -130,7 +163,7 @@ def document_of(state: RunState, experiment: str, logs: list[str]) -> bytes:
 
 
 def _in_range(time_ms: int) -> int:
-    return min(max(time_ms, earliest_ms), latest_ms)
+    return min(max(time_ms, _EARLIEST_MS), _LATEST_MS)
 
 
 def facts_of_document(document: bytes) -> Facts:

@@ -8,17 +8,17 @@ process remembers of a number is still true of it, or the number is gone.
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from podium.runs.fold import RunState
 from podium.runs.folded import logs_to_text, state_to_text
 from podium.search.evaluate import number_of
-from podium.search.rows import document_of, earliest_ms, facts_of_document, latest_ms, text_row
+from podium.search.rows import document_of, facts_of_document, said_by, text_row
 from podium.search.sql import bindable
 
 __all__ = ["BUSY_S", "VERSION", "FileRow", "FoldedRun", "Rows", "connect", "key_number"]
@@ -177,9 +177,8 @@ class Rows:
     def add(self, number: int, run: FoldedRun) -> None:
         """Add a run under a number that was never used."""
         state, waiting = run.state, self._waiting
-        run_id = state.run_id
-        first, ending, end_ms = state.first, state.ending(), state.end_ms()
-        is_open = run.is_open
+        run_id, said, is_open = state.run_id, said_by(state), run.is_open
+        first = said.first
         waiting["runs"].append(
             (
                 number,
@@ -189,44 +188,43 @@ class Rows:
                 bindable(first.run_name) if first else "",
                 bindable(first.experiment if first else run.experiment),
                 None if is_open else state.status(),
-                _in_range(state.start_ms),
-                None if end_ms is None else _in_range(end_ms),
+                said.start_ms,
+                said.end_ms,
                 bindable(first.user) if first else "",
                 None if first is None or first.parent_run_id is None else bindable(first.parent_run_id),
                 bindable(state.note),
-                None if ending is None or ending.error is None else bindable(ending.error),
+                None if said.error is None else bindable(said.error),
                 int(state.deleted),
                 number_of(state.dropped),
-                self._environment(state.environment),
+                self._environment(said.environment),
             )
         )
         names = [each.name[len(run_id) + 1 :] for each in run.files]
-        waiting["documents"].append((number, document_of(state, run.experiment, names)))
+        waiting["documents"].append((number, document_of(state, said, run.experiment, names)))
         if is_open:
             waiting["unsealed"].append((number, logs_to_text(state), state_to_text(state)))
         waiting["files"].extend(
             (run.folder, each.name, number, each.size, each.stamp, int(each.sealed), each.tail)
             for each in run.files
         )
-        goals = state.goals
-        for key, record in state.metrics.items():
-            waiting["metrics"].append(
-                (
-                    self.key("metrics", key),
-                    number,
-                    *_numbers(record.last, record.min, record.max),
-                    record.count,
-                    goals.get(key),
-                )
+        goals, key_of = said.goals, self.key
+        waiting["metrics"].extend(
+            (
+                key_of("metrics", key),
+                number,
+                *_numbers(each.last, each.min, each.max),
+                each.count,
+                goals.get(key),
             )
+            for key, each in state.metrics.items()
+        )
         texts = waiting["texts"]
-        for key, value in state.params.items():
-            texts.append((self.key("params", key), number, *text_row(value)))
-        for key, text in state.tags.items():
-            texts.append((self.key("tags", key), number, *text_row(text)))
-        for at, dataset in enumerate(state.datasets):
-            fields = (dataset.name, dataset.digest, dataset.context)
-            waiting["datasets"].append((number, at, *map(bindable, fields)))
+        texts.extend((key_of("params", key), number, *text_row(each)) for key, each in said.params.items())
+        texts.extend((key_of("tags", key), number, *text_row(each)) for key, each in said.tags.items())
+        waiting["datasets"].extend(
+            (number, at, bindable(each.name), bindable(each.digest), bindable(each.context))
+            for at, each in enumerate(said.datasets)
+        )
         if len(waiting["runs"]) >= _FLUSHED_AT:
             self.flush()
 
@@ -235,7 +233,7 @@ class Rows:
         for name, rows in self._waiting.items():
             if rows:
                 if name in ("metrics", "texts"):
-                    rows.sort(key=_first_two)
+                    rows.sort(key=itemgetter(0, 1))
                 self.connection.executemany(_INSERTS[name], rows)
                 rows.clear()
 
@@ -272,7 +270,10 @@ class Rows:
             assert number is not None  # noqa: S101 - an insert has a row
             self.connection.executemany(
                 "INSERT INTO surroundings VALUES (?, ?, ?, ?, CAST(? AS TEXT), ?)",
-                [(self.key("environment", key), number, *text_row(text)) for key, text in environment.items()],
+                [
+                    (self.key("environment", key), number, *text_row(text))
+                    for key, text in environment.items()
+                ],
             )
         self._environments[document] = number
         return number
@@ -321,13 +322,5 @@ def key_number(connection: sqlite3.Connection, entity: str, name: str) -> int | 
     return None if found is None else int(found[0])
 
 
-def _first_two(row: Any) -> Any:
-    return row[:2]
-
-
 def _numbers(*values: float) -> tuple[float | None, ...]:
-    return tuple(None if math.isnan(value) else value for value in values)
-
-
-def _in_range(time_ms: int) -> int:
-    return min(max(time_ms, earliest_ms), latest_ms)
+    return tuple([None if value != value else value for value in values])  # noqa: PLR0124 - NaN
