@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from podium.autolog import autolog
     from podium.models.info import ModelInfo
     from podium.models.signature import Signature
+    from podium.search.comparing import Comparison
     from podium.table import Table
     from podium.workspace.active import ActiveRun
     from podium.workspace.facts import Dataset, EndStatus, Experiment
@@ -29,6 +30,7 @@ __all__ = [
     "active_run",
     "amend_run",
     "autolog",
+    "compare",
     "define_metric",
     "delete_experiment",
     "delete_run",
@@ -42,11 +44,14 @@ __all__ = [
     "log_artifacts",
     "log_dataset",
     "log_dict",
+    "log_figure",
+    "log_image",
     "log_metric",
     "log_metrics",
     "log_model",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "restore_experiment",
     "restore_run",
@@ -162,6 +167,11 @@ def restore_experiment(name: str) -> None:
     default_workspace().restore_experiment(name)
 
 
+def compare(runs: Sequence[RunLike]) -> Comparison:
+    """`Workspace.compare` of the default workspace."""
+    return default_workspace().compare(runs)
+
+
 def set_experiment(experiment: str) -> None:
     """Name the experiment of the runs that are started from now on, here and in child processes.
 
@@ -253,6 +263,21 @@ def log_text(text: str, path: str) -> None:
 def log_dict(value: Mapping[str, object] | Sequence[object], path: str) -> None:
     """`ActiveRun.log_dict` of the current run."""
     current_run().log_dict(value, path)
+
+
+def log_figure(figure: object, path: str) -> None:
+    """`ActiveRun.log_figure` of the current run."""
+    current_run().log_figure(figure, path)
+
+
+def log_image(image: object, path: str, step: int | None = None) -> None:
+    """`ActiveRun.log_image` of the current run."""
+    current_run().log_image(image, path, step)
+
+
+def log_table(table: object, path: str) -> None:
+    """`ActiveRun.log_table` of the current run."""
+    current_run().log_table(table, path)
 
 
 def log_dataset(data: object, name: str | None = None, *, context: str = "train") -> Dataset:

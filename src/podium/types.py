@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from podium.autolog import Autolog
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.gate import Check, Verdict
 from podium.models.info import ModelInfo
 from podium.models.live import LiveModel, LiveStatus
 from podium.models.model import Model
 from podium.models.signature import Signature
+from podium.search.comparing import Comparison, Difference
 from podium.table import Table
 from podium.workspace.active import ActiveRun
 from podium.workspace.facts import Artifact, Dataset, Experiment, MetricSummary
@@ -17,9 +19,12 @@ from podium.workspace.run import Run, Runs
 __all__ = [
     "ActiveRun",
     "Artifact",
+    "Autolog",
     "Check",
     "Commit",
+    "Comparison",
     "Dataset",
+    "Difference",
     "Experiment",
     "History",
     "LiveModel",

@@ -21,15 +21,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from podium import Workspace, load_model, registry, track
 from podium.errors import Invalid, PodiumWarning
@@ -320,6 +324,30 @@ def test_a_class_defined_while_autolog_is_on_is_pickled_without_podium() -> None
     )
     read = subprocess.run([sys.executable, "-c", code], input=written, capture_output=True, check=True)
     assert read.stdout.decode().strip() == "[1, 1] True False"
+
+
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's, about the odd data it tries
+@pytest.mark.parametrize("estimator", [GaussianNB(), PCA()])
+def test_scikit_learns_own_checks_of_an_estimator_pass_while_it_is_tracked(estimator: Any) -> None:
+    with track.autolog(log_models=False, silent=True):
+        check_estimator(estimator)
+
+    assert len(runs()) > 50
+
+
+def test_metadata_routing_sees_the_methods_that_were_replaced() -> None:
+    with sklearn.config_context(enable_metadata_routing=True), track.autolog(log_models=False):
+
+        class Grouped(Custom):
+            def fit(self, X: Any, y: Any, groups: Any = None) -> Grouped:
+                super().fit(X, y)
+                return self
+
+        asked = Grouped().set_fit_request(groups=True)
+        assert asked.get_metadata_routing().fit.requests == {"groups": True}
+        asked.fit(X, y, groups=[0] * len(y))
+
+    assert [run.tags["estimator_name"] for run in runs()] == ["Grouped"]
 
 
 def test_random_numbers_of_the_training_are_those_without_autolog() -> None:
@@ -962,6 +990,67 @@ def test_a_good_model_is_registered_and_a_refusal_is_kept_and_never_raises() -> 
     assert last.verdict is not None
     assert not last.verdict
     assert registry.get_model("iris").latest == 1
+
+
+def test_of_several_fits_in_a_call_only_what_it_returns_is_registered() -> None:
+    @track.autolog(register="iris", gate="metrics.f1 > 0.9")
+    def search() -> tuple[Any, dict[str, float]]:
+        models = [LogisticRegression(C=strength, max_iter=500).fit(X, y) for strength in (0.1, 0.2, 0.3)]
+        return models[1], {"f1": 0.95}
+
+    search()
+
+    version = registry.get_version("iris")
+    assert (version.version, registry.get_model("iris").latest) == (1, 1)
+    assert version.metrics["f1"] == 0.95
+    loaded: Any = load_model("models:/iris/1").native
+    assert loaded.C == 0.2
+
+
+def test_where_a_call_returns_no_model_the_one_trained_last_is_registered() -> None:
+    @track.autolog(register="iris")
+    def search() -> None:
+        for strength in (0.1, 0.2):
+            LogisticRegression(C=strength, max_iter=500).fit(X, y)
+
+    search()
+
+    assert registry.get_model("iris").latest == 1
+    loaded: Any = load_model("models:/iris/1").native
+    assert loaded.C == 0.2
+
+
+def test_a_statement_registers_what_each_fit_trained_once_its_metrics_are_there() -> None:
+    track.autolog(register="iris", gate="metrics.training_score > 0.5", alias="champion")
+
+    LogisticRegression(max_iter=500).fit(X, y)
+
+    version = registry.get_version("iris", "@champion")
+    last = track.last_run()
+    assert last is not None
+    assert version.run_id == last.run_id
+    assert last.verdict
+    with pytest.warns(PodiumWarning, match="was not registered"):
+        DummyClassifier(strategy="constant", constant=0).fit(X, y)
+    assert registry.get_model("iris").latest == 1
+
+
+def test_a_registry_that_fails_is_a_warning_and_the_model_is_returned() -> None:
+    @track.autolog(register="iris", alias="not an alias")
+    def train() -> Any:
+        return LogisticRegression(max_iter=500).fit(X, y)
+
+    with pytest.warns(PodiumWarning, match="autolog could not register the model"):
+        assert train().C == 1.0
+
+    (run,) = runs()
+    assert run.status == "FINISHED"
+    assert [info.name for info in run.models] == ["model"]
+
+
+def test_registering_without_keeping_the_model_is_refused() -> None:
+    with pytest.raises(Invalid, match="log_models=False"):
+        track.autolog(register="iris", log_models=False)
 
 
 def test_silent_says_nothing() -> None:

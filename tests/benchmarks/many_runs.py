@@ -34,7 +34,7 @@ def make_store(root: Path, runs: int, *, seed: int = 1) -> LocalStore:
         start = json.loads(first.read_bytes().splitlines()[0])
         first.unlink()
     store = LocalStore(root)
-    numbers = random.Random(seed)  # noqa: S311 - a benchmark that is the same each time
+    numbers = random.Random(seed)
     for at in range(runs):
         write_run(root, start, at, numbers)
     return store

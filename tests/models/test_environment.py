@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -82,7 +83,7 @@ def test_modules_that_a_pickled_function_uses_are_found() -> None:
 
 def test_looking_into_a_pickle_runs_none_of_it(tmp_path: Path) -> None:
     class Hostile:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return (os.system, (f"touch {tmp_path / 'ran'}",))
 
     assert "posix" in modules_in_pickle(pickle.dumps(Hostile())) or os.name == "nt"

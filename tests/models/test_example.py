@@ -89,7 +89,7 @@ def came_back(folder: Path, example: object) -> Any:
         pd.DataFrame({"a": ["x", "ä"]}),
         pd.DataFrame({"a": [b"\x00\xff", b""]}),
         pd.DataFrame([[1.0, 2.0]]),
-        pd.DataFrame({"a": pd.to_datetime(["2020-01-01", None])}),
+        pd.DataFrame({"a": pd.DatetimeIndex(["2020-01-01", None])}),
     ],
     ids=["numbers", "bools", "texts", "bytes", "numbered", "times"],
 )

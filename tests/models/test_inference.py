@@ -69,7 +69,7 @@ def test_columns_of_a_frame(values: object, kind: str) -> None:
         (["x", None], "string"),
         (pd.array([1, None], dtype="Int64"), "long"),
         (pd.Series([True, None], dtype=object), "boolean"),
-        (pd.to_datetime(["2020-01-01", None]), "datetime"),
+        (pd.DatetimeIndex(["2020-01-01", None]), "datetime"),
         ([None, None], "any"),
     ],
 )

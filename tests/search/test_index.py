@@ -323,6 +323,16 @@ def test_folder_times_that_were_put_back_hide_nothing(store: LocalStore, tmp_pat
     index.close()
 
 
+def note_calls(monkeypatch: pytest.MonkeyPatch, name: str, noted: list[str]) -> None:
+    call = getattr(os, name)
+
+    def noting(path: object) -> object:
+        noted.append(str(path))
+        return call(path)
+
+    monkeypatch.setattr(os, name, noting)
+
+
 def test_a_folder_at_rest_is_not_listed_and_none_of_its_logs_is_looked_at(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,10 +341,10 @@ def test_a_folder_at_rest_is_not_listed_and_none_of_its_logs_is_looked_at(
     for number in range(20):
         add_run(store, f"run-{number}")
     settle(index, store, clock)
-    listed, looked = [], []
-    scandir, lstat = os.scandir, os.lstat
-    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(path), scandir(path))[1])
-    monkeypatch.setattr(os, "lstat", lambda path: (looked.append(str(path)), lstat(path))[1])
+    listed: list[str] = []
+    looked: list[str] = []
+    note_calls(monkeypatch, "scandir", listed)
+    note_calls(monkeypatch, "lstat", looked)
 
     assert len(names(index)) == 21
 
@@ -419,8 +429,15 @@ def test_a_log_that_grew_is_read_from_the_byte_where_it_stopped(
     index.close()  # the next process
     with path.open("ab") as file:
         file.write(encode(Metrics(20_000, {"loss": 2.0}), 2_000))
-    read, sizes = os.read, []
-    monkeypatch.setattr(os, "read", lambda fd, count: (data := read(fd, count), sizes.append(len(data)))[0])
+    read = os.read
+    sizes: list[int] = []
+
+    def counting(fd: int, count: int) -> bytes:
+        data = read(fd, count)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(os, "read", counting)
 
     assert names(index, "metrics.loss = 2 and count(metrics.loss) = 20001") == ["one"]
     assert sum(sizes) < 10_000
@@ -525,7 +542,8 @@ LOOK = textwrap.dedent(
     index = Index(LocalStore(sys.argv[1]))
     for line in sys.stdin:
         rows = index.search(parse_filter("params.lr = 1"), now=datetime.now(UTC)).rows
-        print(len(rows), len({row.run_id for row in rows}), all(row.facts.params == {"lr": 1} for row in rows), flush=True)
+        whole = all(row.facts.params == {"lr": 1} for row in rows)
+        print(len(rows), len({row.run_id for row in rows}), whole, flush=True)
     """
 )
 
@@ -562,8 +580,7 @@ def test_threads_share_an_index(store: LocalStore, index: Index) -> None:
     found: list[int] = []
 
     def look() -> None:
-        for _ in range(20):
-            found.append(len(names(index, "params.lr = 1")))
+        found.extend(len(names(index, "params.lr = 1")) for _ in range(20))
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
@@ -627,8 +644,9 @@ def many(store: LocalStore) -> LocalStore:
     for number in range(60):
         experiment = f"x{number % 3}"
         start = Start("session", experiment, run_name=f"r{number}", environment={"host": f"h{number % 4}"})
-        body = [Params({"lr": number, f"p{number % 5}": "x"}), Metrics(0, {"loss": float(number)})]
-        put_log(store, experiment, f"run-{number}", lines(start, *body, *([DONE] if number % 7 else [])))
+        params, loss = Params({"lr": number, f"p{number % 5}": "x"}), Metrics(0, {"loss": float(number)})
+        log = lines(start, params, loss, *([DONE] if number % 7 else []))
+        put_log(store, experiment, f"run-{number}", log)
     return store
 
 
@@ -642,7 +660,12 @@ def test_what_workers_fold_is_what_one_process_folds(
     monkeypatch.setattr(building, "_cores", lambda: 3)
     taken: list[str] = []
     take_over = building._take_over
-    monkeypatch.setattr(building, "_take_over", lambda *given: (taken.append(given[2]), take_over(*given))[1])
+
+    def noting(connection: sqlite3.Connection, path: Path, shard: str) -> None:
+        taken.append(shard)
+        take_over(connection, path, shard)
+
+    monkeypatch.setattr(building, "_take_over", noting)
 
     together = Index(many, folder=tmp_path / "together")
 

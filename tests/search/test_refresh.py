@@ -7,11 +7,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -37,11 +35,10 @@ from podium.runs.events import (
     Verdict,
     encode,
 )
-from podium.runs.layout import LogName, RunKeys, experiment_folder
+from podium.runs.layout import RunKeys, experiment_folder
 from podium.search import parse_filter
 from podium.search.index import Index
 from podium.stores import LocalStore
-from podium.stores.keys import Key
 from podium.workspace.searched import SearchedRun
 from tests.search.conftest import NOW
 from tests.search.stores_of_runs import facts_by_id, folded_runs
@@ -51,7 +48,7 @@ EXPERIMENTS = ("fraud", "Churn 2026")
 RUNS = ("01kapgsxk0e7n3x5v8h2m4q6ab", "01kapgsxk0e7n3x5v8h2m4q6ac", "01kbqgsxk0e7n3x5v8h2m4q6ad", "mine")
 WRITERS = ("aaaaaaaaaa", "bbbbbbbbbb")
 # Nobody holds a lock here, and no lease runs out.
-FOREVER = {"lease_s": 1e12, "machine": ""}
+FOREVER_S = 1e12
 
 small = st.integers(0, 4)
 points = st.sampled_from([0.0, 1.0, 2.5, float("nan"), float("inf")])
@@ -74,12 +71,12 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.just(Beat()),
 )
 starts = st.builds(
-    lambda kind, after: Start(kind, "fraud", run_name="first", user="ada", after=after, **FOREVER),
+    lambda kind, after: Start(kind, "fraud", run_name="first", user="ada", after=after, lease_s=FOREVER_S),
     st.sampled_from(["session", "session", "edit"]),
     st.sampled_from([0, 0, 2_500]),
 )
 ends = st.none() | st.builds(
-    lambda s, e: End(s, e), st.sampled_from(["FINISHED", "FAILED", "KILLED"]), st.none() | st.just("no")
+    End, st.sampled_from(["FINISHED", "FAILED", "KILLED"]), st.none() | st.just("no")
 )
 
 
@@ -249,7 +246,12 @@ class HistoryOfFiles(RuleBasedStateMachine):
     def delete_or_restore_an_experiment(self, experiment: str, deleted: bool, writer: str) -> None:
         key = experiment_folder(experiment) / "edits" / f"{writer}.jsonl"
         self.now_ms += 1
-        log = [Start("edit", experiment), Deleted(deleted), Note(f"{deleted}"), End("FINISHED")]
+        log: list[Event] = [
+            Start("edit", experiment),
+            Deleted(deleted),
+            Note(f"{deleted}"),
+            End("FINISHED"),
+        ]
         self.store.put(key, b"".join(encode(event, self.now_ms) for event in log))
 
     @rule(
@@ -344,9 +346,10 @@ def tables(index: Index) -> dict[str, list[Any]]:
         "files": "SELECT f.path, name, size, sealed FROM files JOIN folders f ON f.id = folder",
         "unsealed": f"SELECT {run} {from_runs} JOIN unsealed ON run = r.id",
         "documents": f"SELECT {run}, length(document) {from_runs} JOIN documents ON run = r.id",
-        "strays": "SELECT run FROM metrics WHERE run NOT IN (SELECT id FROM runs) UNION ALL SELECT run FROM texts WHERE "
-        "run NOT IN (SELECT id FROM runs) UNION ALL SELECT run FROM files WHERE run NOT IN (SELECT id FROM runs) UNION "
-        "ALL SELECT run FROM documents WHERE run NOT IN (SELECT id FROM runs)",
+        "strays": " UNION ALL ".join(
+            f"SELECT run FROM {table} WHERE run NOT IN (SELECT id FROM runs)"
+            for table in ("metrics", "texts", "files", "documents", "unsealed", "datasets")
+        ),
     }
     found = {name: sorted(opened.connection.execute(sql), key=repr) for name, sql in asked.items()}
     assert found["strays"] == []

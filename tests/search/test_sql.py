@@ -376,7 +376,8 @@ def test_nothing_a_user_wrote_becomes_part_of_the_statement() -> None:
     hostile = "x'); DROP TABLE runs; --"
     selection = sql_module.selection(
         parse_filter(
-            f"params.`{hostile}` = {quoted(hostile)} or run_name LIKE {quoted(hostile)} or tags.a IN ({quoted(hostile)})"
+            f"params.`{hostile}` = {quoted(hostile)} or run_name LIKE {quoted(hostile)} "
+            f"or tags.a IN ({quoted(hostile)})"
         ),
         parse_order([f"params.`{hostile}` DESC"]),
         key_of=lambda entity, name: 7,

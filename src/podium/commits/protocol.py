@@ -178,22 +178,30 @@ class History:
         """Where a commit lies."""
         return commit_key(self.folder, revision)
 
-    def followed_by(self, data: bytes) -> History:
-        """This history and one commit more.
+    def followed_by(self, *commits: bytes) -> History:
+        """This history and some commits more.
 
         Raises:
             Corrupt: the bytes are no commit, or cannot follow.
-            ForkedHistory: the commit follows another history.
+            ForkedHistory: a commit follows another history.
         """
-        revision = self.state.revision + 1
-        key = str(self.key_of(revision))
-        record = decode_commit(data, key=key)
-        self._check_follows(record, revision, key)
-        head = hashlib.sha256(data).hexdigest()
-        records = (*self.records, record) if self.state.whole else ()
-        return replace(self, state=fold(self.state, [(record, head)]), records=records, last=data)
+        if not commits:
+            return self
+        revision, head, history_id = self.state.revision, self.state.head, self.state.history_id
+        following: list[tuple[CommitRecord, str]] = []
+        for data in commits:
+            revision += 1
+            key = str(self.key_of(revision))
+            record = decode_commit(data, key=key)
+            self._check_follows(record, revision, head or None, history_id or record.history_id, key)
+            head, history_id = hashlib.sha256(data).hexdigest(), record.history_id
+            following.append((record, head))
+        records = (*self.records, *(record for record, _ in following)) if self.state.whole else ()
+        return replace(self, state=fold(self.state, following), records=records, last=commits[-1])
 
-    def _check_follows(self, record: CommitRecord, revision: int, key: str) -> None:
+    def _check_follows(
+        self, record: CommitRecord, revision: int, previous: str | None, history_id: str, key: str
+    ) -> None:
         if record.model != self.name:
             raise Corrupt(
                 f"{key} belongs to model {record.model!r}, not to {self.name!r}.",
@@ -201,15 +209,13 @@ class History:
                 expected=self.name,
                 found=record.model,
             )
-        expected = self.state.head or None
-        same = self.state.revision == 0 or record.history_id == self.state.history_id
-        if record.revision != revision or record.previous != expected or not same:
+        if (record.revision, record.previous, record.history_id) != (revision, previous, history_id):
             raise ForkedHistory(
                 f"commit {revision} of model {self.name!r} does not follow commit {revision - 1}: two histories were "
                 "copied into one folder. Nothing is written to it; restore the folder from one of the two stores.",
                 key=key,
                 commit=revision,
-                expected=str(expected),
+                expected=str(previous),
                 found=str(record.previous),
             )
 
@@ -240,12 +246,13 @@ def fetch(key: Key) -> Steps[bytes | None]:
 
 
 def read_forward(history: History) -> Steps[History]:
-    """All that follows, commit by commit, until a number is not there."""
+    """All that follows, commit by commit, until a number is not there; folded at once, since folding copies."""
+    following: list[bytes] = []
     while True:
-        data = yield from fetch(history.key_of(history.state.revision + 1))
+        data = yield from fetch(history.key_of(history.state.revision + len(following) + 1))
         if data is None:
-            return history
-        history = history.followed_by(data)
+            return history.followed_by(*following)
+        following.append(data)
 
 
 def catch_up(history: History) -> Steps[History]:

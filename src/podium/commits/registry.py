@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -77,6 +76,7 @@ from podium.table import Table
 
 if TYPE_CHECKING:
     from podium.models.manifest import Manifest
+    from podium.search.comparing import Comparison
 
 __all__ = ["Located", "Registry"]
 
@@ -150,7 +150,6 @@ class Registry:
         self._read_only = read_only
         self._patience_s = patience_s
         self._seen: dict[str, History] = {}
-        self._guard = threading.RLock()
 
     # --- registering ---------------------------------------------------------------------------------------------
 
@@ -484,6 +483,33 @@ class Registry:
         state = self._existing(name).state
         return version_fact(state, find_version(state, name, version).version)
 
+    def compare(self, name: str, *versions: VersionLike) -> Comparison:
+        """What differs between versions of a model: params, metrics and tags; none named: between all.
+
+        Returns:
+            A row for each difference, with a value for each version; its smallest and largest number are marked, the
+            best where the goal of a metric is known.
+
+        Raises:
+            VersionNotFound, AliasNotFound, ModelNotFound: there is none.
+        """
+        from podium.search.comparing import Compared, compare
+        from podium.search.goals import goal_of
+
+        state = self._existing(name).state
+        chosen = versions or tuple(
+            number for number in sorted(state.versions) if not state.versions[number].deleted
+        )
+        compared = []
+        for each in chosen:
+            fact = version_fact(state, find_version(state, name, each).version)
+            summaries = state.versions[fact.version].metrics
+            goals = {
+                key: goal for key, found in summaries.items() if (goal := goal_of(found.goal)) is not None
+            }
+            compared.append(Compared(f"v{fact.version}", fact.params, fact.metrics, fact.tags, goals=goals))
+        return compare(compared)
+
     def models(
         self,
         filter: str = "",  # noqa: A002 - the name the contract gives
@@ -563,7 +589,9 @@ class Registry:
         """
         alias = check_alias(alias)
         moment_ms = milliseconds(time)
-        history = self._existing(name)
+        history = self._look(check_model_name(name))
+        if not history.records:
+            self._raise_no_model(history.state, name)
         held: int | None = None
         for record in history.records:
             if record.time_ms > moment_ms:
@@ -581,15 +609,14 @@ class Registry:
         return _MODELS / name_segment(name)
 
     def _known(self, name: str) -> History:
-        with self._guard:
-            return self._seen.get(name) or History(self._folder(name), name)
+        return self._seen.get(name) or History(self._folder(name), name)
 
     def _remember(self, history: History) -> None:
-        with self._guard:
-            known = self._seen.get(history.name)
-            newer = known is None or history.state.revision > known.state.revision
-            if newer or (history.state.whole and known is not None and not known.state.whole):
-                self._seen[history.name] = history
+        # No lock: a forked child would inherit it held. Where two threads race the older one costs a look more.
+        known = self._seen.get(history.name)
+        newer = known is None or history.state.revision > known.state.revision
+        if newer or (history.state.whole and known is not None and not known.state.whole):
+            self._seen[history.name] = history
 
     def _look(self, name: str) -> History:
         """The whole history of a model as it is now; empty if there never was one."""
@@ -740,11 +767,9 @@ class Registry:
 
     def _name_of(self, folder: Key) -> str | None:
         """The true name of the model in a folder: commit 1 has it."""
-        with self._guard:
-            for name, history in self._seen.items():
-                if history.folder == folder:
-                    return name
-
+        for name, history in [*self._seen.items()]:
+            if history.folder == folder:
+                return name
         key = commit_key(folder, 1)
         data = self._fetch_value(key)
         # Objects without a commit: somebody is registering, or was killed.

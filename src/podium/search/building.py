@@ -177,7 +177,7 @@ class _Worker:
         self.shard = shard
         self.statuses: dict[int, Status] = {}
         self.succeeded = False
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
             [
                 sys.executable,
                 "-I",
@@ -276,13 +276,14 @@ def _fold_batch(store: LocalStore, root: str, rows: Rows, batch: list[Any]) -> l
 _TAKEN_OVER = """
 INSERT OR IGNORE INTO main.keys (entity, name) SELECT entity, name FROM {shard}.keys ORDER BY id;
 CREATE TEMP TABLE {shard}_keys (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
-INSERT INTO {shard}_keys SELECT o.id, n.id FROM {shard}.keys o JOIN main.keys n ON n.entity = o.entity AND n.name = o.name;
+INSERT INTO {shard}_keys SELECT o.id, n.id FROM {shard}.keys o JOIN main.keys n ON
+    n.entity = o.entity AND n.name = o.name;
 INSERT OR IGNORE INTO main.environments (document) SELECT document FROM {shard}.environments ORDER BY id;
 CREATE TEMP TABLE {shard}_environments (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 INSERT INTO {shard}_environments SELECT o.id, n.id FROM {shard}.environments o JOIN main.environments n ON
     n.document = o.document;
-INSERT INTO main.runs SELECT r.id, r.place, r.folder, r.run_id, r.run_name, r.experiment, r.status, r.start_ms, r.end_ms,
-    r.user_name, r.parent_run_id, r.note, r.error, r.deleted, r.dropped, e.new
+INSERT INTO main.runs SELECT r.id, r.place, r.folder, r.run_id, r.run_name, r.experiment, r.status, r.start_ms,
+    r.end_ms, r.user_name, r.parent_run_id, r.note, r.error, r.deleted, r.dropped, e.new
     FROM {shard}.runs r LEFT JOIN {shard}_environments e ON e.old = r.environment ORDER BY r.id;
 INSERT INTO main.documents SELECT run, document FROM {shard}.documents ORDER BY run;
 INSERT INTO main.unsealed SELECT run, logs, state FROM {shard}.unsealed ORDER BY run;
@@ -293,7 +294,8 @@ INSERT INTO main.metrics SELECT k.new, m.run, m.last, m.min, m.max, m.count, m.g
 INSERT INTO main.texts SELECT k.new, t.run, t.kind, t.num, t.text, t.flag
     FROM (SELECT old, new FROM {shard}_keys ORDER BY new) k CROSS JOIN {shard}.texts t ON t.key = k.old;
 INSERT OR IGNORE INTO main.surroundings SELECT k.new, e.new, s.kind, s.num, s.text, s.flag
-    FROM {shard}.surroundings s JOIN {shard}_keys k ON k.old = s.key JOIN {shard}_environments e ON e.old = s.environment;
+    FROM {shard}.surroundings s JOIN {shard}_keys k ON k.old = s.key
+    JOIN {shard}_environments e ON e.old = s.environment;
 DROP TABLE {shard}_keys;
 DROP TABLE {shard}_environments
 """

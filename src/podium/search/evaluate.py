@@ -216,6 +216,7 @@ def _among(value: object, several: object, compared: Kind) -> bool:
 
 
 def kind_beside(value: object) -> Kind:
+    """As what a param or tag is compared with a value: as a bool or number where that is one, else as text."""
     if isinstance(value, bool):
         return Kind.BOOL
     return Kind.NUMBER if isinstance(value, int | float) else Kind.TEXT
@@ -277,6 +278,7 @@ def text_of(value: object) -> str:
 
 
 def bool_of(value: object) -> bool | None:
+    """The bool a value is or spells, or None."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):

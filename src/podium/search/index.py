@@ -326,8 +326,8 @@ class Index:
             )
         for folder in plan.folders:
             connection.execute(
-                "INSERT INTO folders (path, stamp, seen_ms, settled, sentinel, sentinel_stamp) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (path) DO UPDATE SET stamp = excluded.stamp, seen_ms = excluded.seen_ms, "
+                "INSERT INTO folders (path, stamp, seen_ms, settled, sentinel, sentinel_stamp) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET stamp = excluded.stamp, seen_ms = excluded.seen_ms, "
                 "settled = excluded.settled, sentinel = excluded.sentinel, sentinel_stamp = excluded.sentinel_stamp",
                 (
                     folder.path,

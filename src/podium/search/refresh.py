@@ -475,7 +475,7 @@ class _Local:
             _compare(self.found, day, names, self.known.files_in(day), renamed=renamed)
 
     def _names(self, day: str) -> dict[str, tuple[int, str]]:
-        """The logs in a folder, each with its size and stamp; links, and files that belong elsewhere, are passed over."""
+        """The logs in a folder, each with its size and stamp; links, and what belongs elsewhere, are passed over."""
         names: dict[str, tuple[int, str]] = {}
         days: dict[str, bool] = {}
         folder_name = day.rpartition("/")[2]

@@ -42,7 +42,7 @@ _EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def time_of(milliseconds: int) -> datetime:
-    """The aware UTC time of milliseconds since 1970; what lies past the years 1 to 9999 is their first or last moment."""
+    """The aware UTC time of milliseconds since 1970; past the years 1 to 9999 their first or last moment."""
     seconds, rest = divmod(min(max(milliseconds, _EARLIEST_MS), _LATEST_MS), 1000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 

@@ -5,6 +5,7 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -24,6 +25,7 @@ from podium.errors import (
     PodiumWarning,
     RunNotFound,
     StoreError,
+    StoreUnavailable,
     near_names,
 )
 from podium.ids import new_run_id
@@ -43,6 +45,7 @@ from podium.runs.reader import (
 )
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
+from podium.stores.header import read_header
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
 from podium.workspace import endings, open_runs, two_lines
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
+    from podium.search.comparing import Comparison
     from podium.search.index import Index
 
 __all__ = ["Workspace"]
@@ -81,7 +85,7 @@ class Workspace:
 
     Raises:
         Invalid: no store goes by this URL.
-        StoreError: the store was written by a newer podium.
+        StoreError: the store cannot be opened. One that was written by a newer podium is refused at its first use.
     """
 
     url: str
@@ -99,6 +103,7 @@ class Workspace:
             self._store = store
             self.url = redacted_url(str(getattr(store, "root", "") or f"{type(store).__name__}:"))
         self._claimed = False
+        self._is_known = False
         self._experiments: set[str] = set()
         self._registry: Registry | None = None
         # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
@@ -117,6 +122,7 @@ class Workspace:
     @property
     def registry(self) -> Registry:
         """Its models, their versions and aliases."""
+        self._check_known()
         if self._registry is None:
             from podium.commits.registry import Registry
 
@@ -342,6 +348,7 @@ class Workspace:
         """
         if isinstance(run_id, Run):
             run_id = run_id.run_id
+        self._check_known()
         return self._run(find_run(self._store, run_id))
 
     def _run(self, found: FoundRun) -> Run:
@@ -384,6 +391,7 @@ class Workspace:
             raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
         expr, order = parse_filter(filter), parse_order(order_by)
         names = [experiment] if isinstance(experiment, str) else experiment
+        self._check_known()
         found = self._runs_index().search(
             expr,
             order,
@@ -398,6 +406,39 @@ class Workspace:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=2)
         return Runs([SearchedRun(self._store, row) for row in found.rows])
+
+    def compare(self, runs: Sequence[RunLike]) -> Comparison:
+        """What differs between runs: params, metrics, tags and environment.
+
+        Args:
+            runs: runs, or their ids; a table of runs as well.
+
+        Returns:
+            A row for each difference, with a value for each run; its smallest and largest number are marked, the best
+            where the goal of a metric is known.
+
+        Raises:
+            RunNotFound: an id is that of no run.
+            TypeError: one run, or its id, instead of several.
+        """
+        from podium.search.comparing import Compared, compare
+
+        if isinstance(runs, str | Run):
+            raise TypeError(f"compare takes several runs, not {runs!r}. Write compare([one, other]).")
+        several = [each if isinstance(each, Run) else self.get_run(each) for each in runs]
+        return compare(
+            [
+                Compared(
+                    run.run_name or run.run_id,
+                    run.params,
+                    run.metrics,
+                    run.tags,
+                    run.environment,
+                    {key: each.goal for key, each in run.summary.items() if each.goal is not None},
+                )
+                for run in several
+            ]
+        )
 
     def _runs_index(self) -> Index:
         if self._index is None:
@@ -459,6 +500,7 @@ class Workspace:
 
         expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
         now = datetime.now(UTC)
+        self._check_known()
         found = (
             Experiment(
                 name=each.name,
@@ -658,6 +700,7 @@ class Workspace:
         from podium.commits.facts import ModelVersion
         from podium.commits.naming import check_spelling
         from podium.models.info import ModelInfo
+        from podium.models.manifest import manifest_of
 
         if isinstance(model, ModelVersion):
             return self._version_place(model.uri, expected=model.sha256)
@@ -667,7 +710,10 @@ class Workspace:
                 return self._version_place(text, expected=model.sha256)
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
-            return _path_place(text)
+            found = _path_place(text)
+            if found.folder.is_dir():
+                _check_same(text, manifest_of(found.folder), model.sha256)
+            return found
         if isinstance(model, Run):
             raise TypeError(
                 f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
@@ -773,8 +819,20 @@ class Workspace:
         return self._place is None or may_run_code(self._place)
 
     def _check_writable(self) -> None:
+        self._check_known()
         if self._read_only:
             raise Invalid("this workspace was opened with read_only=True: nothing is changed through it.")
+
+    def _check_known(self) -> None:
+        """Read nothing of a store that a newer podium wrote: what this one does not know it would leave out.
+
+        Raises:
+            StoreError: it was written by a newer podium.
+            Corrupt: its ``podium.json`` makes no sense.
+        """
+        if not self._is_known:
+            with contextlib.suppress(StoreUnavailable):  # whoever asks now will hear of it, or can do without
+                self._is_known = read_header(self._store) is not None
 
     def _claim(self) -> None:
         if not self._claimed:

@@ -266,7 +266,7 @@ class Touch:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (self.path,))
 
 
@@ -322,14 +322,15 @@ def test_a_file_swapped_after_it_was_judged_is_not_loaded_as_code(
 def test_what_is_no_skops_file_is_corrupt(written: Write, tmp_path: Path, kind: str) -> None:
     node = '{"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "protocol": 2, "content": ['
     path = tmp_path / "x"
-    data = {
+    makers: dict[str, Callable[[], bytes]] = {
         "no zip": lambda: b"PK\x03\x04",
         "no schema": lambda: _zip(path, "other.json", "{}"),
         "no json": lambda: _zip(path, "schema.json", "{"),
         "no mapping": lambda: skops_file(path, [1]),
         "unknown node": lambda: skops_file(path, {"__loader__": "MyNode", "protocol": 2}),
         "deep": lambda: _zip(path, "schema.json", node * 900 + "]}" * 900),
-    }[kind]()
+    }
+    data = makers[kind]()
     folder = written({"flavors": SKLEARN}, {"model.skops": data})
 
     with pytest.raises(Corrupt) as caught:
