@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["MISSING", "Table", "cell_text"]
+__all__ = ["MISSING", "SHOWN_ROWS", "Table", "cell_text"]
 
 T_co = TypeVar("T_co", covariant=True)
 
-_SHOWN_ROWS = 10
+SHOWN_ROWS = 10
 _SHOWN_WIDTH = 40
 _WIDTH_WITHOUT_TERMINAL = 120
 
@@ -185,7 +185,7 @@ class Table(Sequence[T_co]):
         return list(dict.fromkeys(name for row in dicts for name in row))
 
     def _shown(self) -> tuple[list[str], list[list[str]]]:
-        first = self[:_SHOWN_ROWS].to_dicts()
+        first = self[:SHOWN_ROWS].to_dicts()
         names = self._shown_columns(self._column_names(first))
         return names, [[cell_text(row.get(name, MISSING)) for name in names] for row in first]
 

@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,7 @@ def test_a_file_that_is_damaged_or_gone_is_made_anew(
 
     assert len(names(index)) == 42
     assert len(names(index, "params.lr = 1")) == 41
+    assert file_of(index).is_file()
 
 
 def test_a_cache_that_cannot_be_written_costs_time_not_answers(
@@ -237,6 +239,16 @@ def test_another_store_at_the_same_place_does_not_answer_from_the_index_of_the_f
     shutil.copytree(other.root, store.root, dirs_exist_ok=True)
 
     assert names(index) == ["of another store"]
+
+
+def test_the_id_inside_tells_when_another_store_lies_there(store: LocalStore, index: Index) -> None:
+    index.refresh()
+    before = file_of(index)
+    document = json.loads((store.root / "podium.json").read_text())
+    (store.root / "podium.json").write_text(json.dumps({**document, "store_id": "f" * 32}))
+
+    assert names(index) == ["a run"]
+    assert file_of(index) != before
 
 
 def test_a_copy_of_a_store_has_an_index_of_its_own(store: LocalStore, index: Index, tmp_path: Path) -> None:
@@ -291,12 +303,37 @@ def test_a_memory_store_is_searched_too_and_leaves_no_file() -> None:
 # --- folders that do not tell -----------------------------------------------------------------------------------------
 
 
-def test_what_happens_within_the_tick_of_the_last_look_is_seen(store: LocalStore, index: Index) -> None:
-    for number in range(150):
-        add_run(store, f"run-{number}")  # in the same folder, most of them in the same tick of its clock
-        index.refresh()
-        add_run(store, f"again-{number}")
-        assert len(names(index)) == 2 * number + 3
+@dataclass(frozen=True)
+class CoarseStatus:
+    """What a disk whose clock ticks every minute says of a file."""
+
+    st_mode: int
+    st_ino: int
+    st_size: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+    st_mtime: float
+
+
+def test_what_happens_within_the_tick_of_the_last_look_is_seen(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lstat, minute_ns = os.lstat, 60_000_000_000
+
+    def coarse(path: str) -> CoarseStatus:
+        found = lstat(path)
+        mtime_ns = found.st_mtime_ns // minute_ns * minute_ns
+        ctime_ns = found.st_ctime_ns // minute_ns * minute_ns
+        return CoarseStatus(found.st_mode, found.st_ino, found.st_size, mtime_ns, ctime_ns, mtime_ns / 1e9)
+
+    clock = [time.time_ns() // 1_000_000]
+    index = Index(store, clock_ms=lambda: clock[0])
+    monkeypatch.setattr(os, "lstat", coarse)
+    for number in range(5):
+        add_run(store, f"run-{number}")
+        assert len(names(index)) == number + 2
+        clock[0] += 100
+    index.close()
 
 
 def settle(index: Index, store: LocalStore, clock: list[int]) -> None:

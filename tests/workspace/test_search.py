@@ -161,7 +161,7 @@ def test_a_terminal_shows_a_line_a_run_and_a_notebook_the_same(
     head, *lines = repr(runs).splitlines()
 
     attributes = ["run_id", "run_name", "status", "start_time"]
-    assert head.split() == [*attributes, "metrics.f1", "metrics.loss", "params.kind", "params.lr"]
+    assert head.split() == [*attributes, "experiment", "params.lr", "metrics.f1", "metrics.loss"]
     assert len(lines) == 2
     assert runs._repr_html_().count("<tr>") == 3
 

@@ -13,6 +13,7 @@ journal is found by its name.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -327,8 +328,9 @@ class Index:
         for folder in plan.folders:
             connection.execute(
                 "INSERT INTO folders (path, stamp, seen_ms, settled, sentinel, sentinel_stamp) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET stamp = excluded.stamp, seen_ms = excluded.seen_ms, "
-                "settled = excluded.settled, sentinel = excluded.sentinel, sentinel_stamp = excluded.sentinel_stamp",
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET stamp = excluded.stamp, "
+                "seen_ms = excluded.seen_ms, settled = excluded.settled, sentinel = excluded.sentinel, "
+                "sentinel_stamp = excluded.sentinel_stamp",
                 (
                     folder.path,
                     folder.stamp,
@@ -725,12 +727,15 @@ def _url_of(store: Store) -> str | None:
 
 
 def _sql_like(text: bytes | None, pattern: bytes) -> bool | None:
-    return None if text is None else like(_decoded(text), _decoded(pattern))
+    return None if text is None else like(_decoded(text), _pattern(pattern))
 
 
 def _sql_ilike(text: bytes | None, pattern: bytes) -> bool | None:
-    return None if text is None else like(_decoded(text).lower(), _decoded(pattern))
+    return None if text is None else like(_decoded(text).lower(), _pattern(pattern))
 
 
 def _decoded(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
+
+
+_pattern = functools.lru_cache(maxsize=64)(_decoded)

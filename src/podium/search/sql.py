@@ -130,8 +130,9 @@ def selection(
     limited = ""
     if limit is not None:
         limited = " LIMIT ?"
-    sql = (  # noqa: S608 - every value of the user's is bound
-        f"SELECT r.id FROM runs r{''.join(builder.joins)} WHERE {' AND '.join(where)} "
+    sql = (
+        # Every value of the user's is bound.
+        f"SELECT r.id FROM runs r{''.join(builder.joins)} WHERE {' AND '.join(where)} "  # noqa: S608
         f"ORDER BY {', '.join([*ordered, 'r.place'])}{limited}"
     )
     values = (*builder.join_values, *builder.where_values, *builder.order_values)

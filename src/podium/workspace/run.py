@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
 from podium.search.goals import known_goal
-from podium.table import Table
+from podium.table import MISSING, SHOWN_ROWS, Table
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status, time_of
 from podium.workspace.history import History, Series
 
@@ -354,6 +354,10 @@ _ATTRIBUTES = (
 )
 
 
+_WHICH = ("run_id", "run_name", "status", "start_time")
+_TELLING = ("experiment", "user", "parent_run_id")
+
+
 class Runs(Table[Run]):
     """Runs, in an order that is always the same."""
 
@@ -384,8 +388,17 @@ class Runs(Table[Run]):
         ]
 
     def _shown_columns(self, names: list[str]) -> list[str]:
-        hidden = {"experiment", "end_time", "user", "parent_run_id"}
-        return [each for each in names if each not in hidden and not each.startswith("tags.")]
+        """Which run, what differs between those that are shown, and their metrics."""
+        shown = [self._columns(row) for row in self._rows[:SHOWN_ROWS]]
+        asked = [each for each in names if each in _TELLING or each.startswith(("params.", "tags."))]
+        differing = [
+            each
+            for each in asked
+            if len({repr(row.get(each, MISSING)) for row in shown}) > 1
+            or (len(shown) == 1 and each.startswith("params."))
+        ]
+        metrics = [each for each in names if each.startswith("metrics.")]
+        return [each for each in _WHICH if each in names] + differing + metrics
 
 
 @functools.lru_cache(maxsize=256)
