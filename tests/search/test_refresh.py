@@ -39,6 +39,7 @@ from podium.runs.layout import RunKeys, experiment_folder
 from podium.search import parse_filter
 from podium.search.index import Index
 from podium.stores import LocalStore
+from podium.stores.contract import Store
 from podium.workspace.searched import SearchedRun
 from tests.search.conftest import NOW
 from tests.search.stores_of_runs import facts_by_id, folded_runs
@@ -315,7 +316,7 @@ def next_tick(folder: Path) -> None:
         os.utime(file)
 
 
-def everything(index: Index, store: LocalStore) -> dict[str, object]:
+def everything(index: Index, store: Store) -> dict[str, object]:
     rows = [
         row
         for deleted in (False, True)

@@ -94,13 +94,8 @@ class _Open:
     path: Path | None
     inode: int
     pid: int
-    generation: int = -1
-    live: dict[int, Status] = field(default_factory=dict)
+    live: dict[int, Status] | None = field(default_factory=dict)
     closing: Callable[[], object] = lambda: None
-
-
-class _Superseded(Exception):
-    """Another process changed the index between a look and what was to follow it."""
 
 
 class Index:
@@ -221,8 +216,6 @@ class Index:
                 try:
                     opened = self._open()
                     return self._ask(opened, ask, thorough=thorough)
-                except _Superseded:
-                    continue
                 except PodiumError:
                     raise
                 except (sqlite3.DatabaseError, zlib.error, ValueError, KeyError, TypeError) as error:
@@ -233,57 +226,35 @@ class Index:
                             f"{BUSY_S:.0f} s. Look whether it hangs."
                         ) from error
                     self._discard(in_memory=attempt > 0)
-            # Nothing helped, or others are always faster: an index for this process alone.
+            # Nothing helped: an index for this process alone.
             self._discard(in_memory=True)
             return self._ask(self._open(), ask, thorough=thorough)
 
     def _ask(self, opened: _Open, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool) -> Answer:
-        self._refresh(opened, thorough=thorough)
-        connection = opened.connection
-        connection.execute("BEGIN")
-        try:
-            if _about(connection, "generation", 0) != opened.generation:
-                raise _Superseded
-            return ask(connection)
-        finally:
-            connection.execute("ROLLBACK")
-
-    # --- refreshing ---------------------------------------------------------------------------------------------------
-
-    def _refresh(self, opened: _Open, *, thorough: bool) -> None:
+        """Look what changed, and answer, in one transaction: nobody comes between the look and the answer."""
         connection = opened.connection
         header = read_header(self._store)
         store_id = "" if header is None else header.store_id
         known = _Known(connection)
-        connection.execute("BEGIN")
+        with _transaction(opened, "BEGIN"):
+            plan, generation, settled = self._survey(known, store_id, thorough=thorough)
+            if settled:
+                _set_live(opened, plan.statuses)
+                return ask(connection)
         try:
-            found, generation, settled = self._survey(known, store_id, thorough=thorough)
-        finally:
-            connection.execute("ROLLBACK")
-        if settled:
-            opened.generation = generation
-            _set_live(opened, found.statuses)
-            return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if _about(connection, "generation", 0) != generation:
-                found, generation, _ = self._survey(known, store_id, thorough=thorough)
-            if _about(connection, "store_id", store_id) != store_id:
-                raise sqlite3.DatabaseError("the index of another store")
-            self._apply(connection, found)
-            now_ms = self._clock_ms()
-            _say(connection, store_id=store_id, generation=generation + 1)
-            if found.thorough:
-                _say(connection, thorough_ms=now_ms)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
+            with _transaction(opened, "BEGIN IMMEDIATE"):
+                if _about(connection, "generation", 0) != generation:  # another process was here meanwhile
+                    plan, generation, _ = self._survey(known, store_id, thorough=thorough)
+                self._apply(connection, plan)
+                _say(connection, store_id=store_id, generation=generation + 1)
+                if plan.thorough:
+                    _say(connection, thorough_ms=self._clock_ms())
+                _set_live(opened, plan.statuses)
+                return ask(connection)
         finally:
             release_shards(connection)
-        opened.generation = generation + 1
-        _set_live(opened, found.statuses)
+
+    # --- refreshing ---------------------------------------------------------------------------------------------------
 
     def _survey(self, known: _Known, store_id: str, *, thorough: bool) -> tuple[_Plan, int, bool]:
         connection, now_ms = known.connection, self._clock_ms()
@@ -596,14 +567,25 @@ def _state(connection: sqlite3.Connection, number: int) -> RunState | None:
     return None if found is None else state_from_text(found[0])
 
 
+@contextlib.contextmanager
+def _transaction(opened: _Open, begin: str) -> Iterator[None]:
+    connection = opened.connection
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        opened.live = None  # what the table holds is what it held before
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _set_live(opened: _Open, statuses: dict[int, Status]) -> None:
     if opened.live == statuses:
         return
-    connection = opened.connection
-    connection.execute("BEGIN")
-    connection.execute("DELETE FROM temp.live")
-    connection.executemany("INSERT INTO temp.live VALUES (?, ?)", statuses.items())
-    connection.execute("COMMIT")
+    opened.connection.execute("DELETE FROM temp.live")
+    opened.connection.executemany("INSERT INTO temp.live VALUES (?, ?)", statuses.items())
     opened.live = dict(statuses)
 
 

@@ -571,11 +571,11 @@ def _lives(root: str, changed: Changed, log: LogState, now_s: float) -> bool:
 
 def _only_grew(changed: Changed, before: RunState) -> bool:
     """Whether each file that was folded is there, unchanged or longer than it was."""
-    covered: dict[str, int] = {}
+    parts: dict[str, list[tuple[int, int]]] = {}
     for name in changed.files:
         parsed = LogName.parse(name)
         if parsed is not None and parsed.end is not None:
-            covered[parsed.writer_id] = max(covered.get(parsed.writer_id, 0), parsed.end)
+            parts.setdefault(parsed.writer_id, []).append((parsed.start, parsed.end))
     for name, was in changed.known.items():
         now = changed.files.get(name)
         parsed = LogName.parse(name)
@@ -584,13 +584,23 @@ def _only_grew(changed: Changed, before: RunState) -> bool:
         if now is None:
             # A part that went: another one holds its bytes, or the log is shorter than it was.
             log = before.logs.get(parsed.writer_id)
-            if parsed.end is None or log is None or covered.get(parsed.writer_id, 0) < log.offset:
+            if parsed.end is None or log is None or _covered(parts.get(parsed.writer_id, [])) < log.offset:
                 return False
         elif now != (was.size, was.stamp) and (
             parsed.end is not None or now[0] <= was.size or not _same_file(now[1], was.stamp)
         ):
             return False
     return bool(changed.known)
+
+
+def _covered(parts: list[tuple[int, int]]) -> int:
+    """How far parts cover a log from its beginning, without a hole."""
+    reached = 0
+    for start, end in sorted(parts):
+        if start > reached:
+            break
+        reached = max(reached, end)
+    return reached
 
 
 def _fold_local(
