@@ -28,6 +28,7 @@ _PLAIN_KEYS = frozenset({
 })  # fmt: skip
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
+_SHORTEST_TOKEN = 12
 # Documented prefixes and forms; the part after the prefix is what must not be kept.
 _TOKENS = r"""
       \b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b                              # AWS access key ids
@@ -75,7 +76,9 @@ def is_secret_name(name: str) -> bool:
 
 def redacted_text(text: str) -> str:
     """Text without the secrets that can be told by their shape or their name."""
-    text = _tokens().sub(_BLOT, _USERINFO.sub(rf"\g<scheme>{_BLOT}@", text))
+    text = _USERINFO.sub(rf"\g<scheme>{_BLOT}@", text)
+    if len(text) >= _SHORTEST_TOKEN:
+        text = _tokens().sub(_BLOT, text)
     text = _BEARER.sub(rf"\g<kept>{_BLOT}", text)
     return _NAMED.sub(_blot_named, text)
 

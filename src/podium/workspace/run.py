@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
 from podium.search.goals import known_goal
-from podium.table import MISSING, SHOWN_ROWS, Table
+from podium.table import Table
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status, time_of
 from podium.workspace.history import History, Series
 
@@ -354,10 +354,6 @@ _ATTRIBUTES = (
 )
 
 
-_WHICH = ("run_id", "run_name", "status", "start_time")
-_TELLING = ("experiment", "user", "parent_run_id")
-
-
 class Runs(Table[Run]):
     """Runs, in an order that is always the same."""
 
@@ -387,18 +383,18 @@ class Runs(Table[Run]):
             each for kind in kinds for each in sorted(names) if each.startswith(kind)
         ]
 
-    def _shown_columns(self, names: list[str]) -> list[str]:
-        """Which run, what differs between those that are shown, and their metrics."""
-        shown = [self._columns(row) for row in self._rows[:SHOWN_ROWS]]
-        asked = [each for each in names if each in _TELLING or each.startswith(("params.", "tags."))]
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        """What differs, then metrics, then what tells the runs apart: a narrow terminal has no room for the rest."""
+        params = [each for each in names if each.startswith("params.")]
         differing = [
-            each
-            for each in asked
-            if len({repr(row.get(each, MISSING)) for row in shown}) > 1
-            or (len(shown) == 1 and each.startswith("params."))
+            name
+            for name in ("experiment", "status", "user", *params)
+            if len({repr(row.get(name)) for row in shown}) > 1
         ]
+        if len(shown) == 1:
+            differing = params
         metrics = [each for each in names if each.startswith("metrics.")]
-        return [each for each in _WHICH if each in names] + differing + metrics
+        return list(dict.fromkeys(["run_name", *differing, *metrics, "status", "start_time", "run_id"]))
 
 
 @functools.lru_cache(maxsize=256)
