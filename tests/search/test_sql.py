@@ -87,7 +87,8 @@ values = st.one_of(
     st.none(),
     st.sampled_from([[1, 2.0], {"a": [True, None]}, [], {}, [NAN]]),
 )
-keys = st.sampled_from(["a", "b", "x y", "val/loss", "a`b", "\ud800", "loss", "neg_loss", "A"])
+# Mostly the same few, so that a query meets what it asks for.
+keys = st.sampled_from(["a"] * 6 + ["b", "b", "loss", "loss", "x y", "val/loss", "a`b", "\ud800", "neg_loss", "A"])
 
 facts_of_runs = st.fixed_dictionaries(
     {
@@ -299,7 +300,7 @@ def by_index(store: MemoryStore, query: str, order: list[str], limit: int | None
         index.close()
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(st.lists(facts_of_runs, max_size=5), queries, orders)
 def test_sql_finds_what_folding_and_evaluating_finds_in_the_same_order(
     runs: list[Facts], query: str, order: list[str]

@@ -353,14 +353,14 @@ class _Builder:
         there = f"{alias}.key IS NOT NULL"
         if of.aggregate != "best":
             return _Form(there, num=f"{alias}.{of.aggregate or 'last'}", is_number=_TRUE)
-        match self.goal_of(of.key):
-            case "min":
-                small = f"{alias}.goal IS NOT 'max'"
-            case "max":
-                small = f"{alias}.goal IS 'min'"
-            case _:
-                small, there = f"{alias}.goal IS 'min'", f"{alias}.goal IS NOT NULL"
-        return _Form(there, num=f"CASE WHEN {small} THEN {alias}.min ELSE {alias}.max END", is_number=_TRUE)
+        # What nobody defined, its name may say; where neither does there is no best, and the number is NULL.
+        by_name = self.goal_of(of.key)
+        goal = f"coalesce({alias}.goal, '{by_name}')" if by_name in ("min", "max") else f"{alias}.goal"
+        return _Form(
+            f"({there} AND {goal} IS NOT NULL)",
+            num=f"CASE {goal} WHEN 'min' THEN {alias}.min WHEN 'max' THEN {alias}.max END",
+            is_number=_TRUE,
+        )
 
     def _attribute(self, key: str) -> _Form:
         kind = RUNS.attributes[key]
