@@ -265,7 +265,8 @@ class Index:
             raise sqlite3.DatabaseError("the index of another store")
         found = survey(self._store, known, now_ms=now_ms, thorough=thorough)
         plan = _Plan(found, thorough=thorough)
-        folders, places = known.folders(), known.places()
+        places = known.places()
+        folders = known.folders() if found.folders else {}
         plan.folders = [each for path, each in found.folders.items() if folders.get(path) != each]
         plan.places = [each for name, each in found.places.items() if places.get(name) != each]
         plan.gone_places = [name for name in places if name not in found.places]

@@ -306,6 +306,7 @@ class _Local:
     folders: dict[str, Folder] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
     clock_ns: int = 0
+    clock_was_read: bool = False
     base: str = ""
 
     def look(self) -> Survey:
@@ -318,7 +319,6 @@ class _Local:
         open_runs = self.known.open_runs()
         alive = {run.number: self._held(run) for run in open_runs}
         touched = {run.number: self._touched(run) for run in open_runs}
-        self.clock_ns = self._clock()
         listed: set[str] = set()
         seen: set[str] = set()
         suspect = {run.folder for run in open_runs if touched[run.number] is None}
@@ -415,6 +415,10 @@ class _Local:
         same = was is not None and was.stamp == stamp
         if same and was is not None and was.settled and not self._sentinel_changed(was):
             return True
+        if not self.clock_was_read:
+            # What the clock showed has to come before the stamp it judges.
+            self.clock_was_read, self.clock_ns = True, self._clock()
+            return self._unchanged(path, seen)
         since_ms = was.seen_ms if same and was is not None else self.now_ms
         settled = (
             max(status.st_mtime_ns, status.st_ctime_ns) + _SETTLED_NS < self.clock_ns
