@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
@@ -160,6 +161,10 @@ def _folder(file: Path) -> None:
     file.mkdir()
 
 
+def _unlinked(file: Path) -> None:
+    file.unlink()
+
+
 def _gone(file: Path) -> None:
     shutil.rmtree(file.parent)
 
@@ -175,6 +180,7 @@ def _gone(file: Path) -> None:
         _newer_schema,
         _broken_document,
         _folder,
+        _unlinked,
         _gone,
     ],
 )
@@ -305,7 +311,7 @@ def test_a_memory_store_is_searched_too_and_leaves_no_file() -> None:
 
 @dataclass(frozen=True)
 class CoarseStatus:
-    """What a disk whose clock ticks every minute says of a file."""
+    """What a disk whose clock ticks every minute says of a folder."""
 
     st_mode: int
     st_ino: int
@@ -320,8 +326,10 @@ def test_what_happens_within_the_tick_of_the_last_look_is_seen(
 ) -> None:
     lstat, minute_ns = os.lstat, 60_000_000_000
 
-    def coarse(path: str) -> CoarseStatus:
+    def coarse(path: str) -> CoarseStatus | os.stat_result:
         found = lstat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found
         mtime_ns = found.st_mtime_ns // minute_ns * minute_ns
         ctime_ns = found.st_ctime_ns // minute_ns * minute_ns
         return CoarseStatus(found.st_mode, found.st_ino, found.st_size, mtime_ns, ctime_ns, mtime_ns / 1e9)

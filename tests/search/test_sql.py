@@ -88,7 +88,9 @@ values = st.one_of(
     st.sampled_from([[1, 2.0], {"a": [True, None]}, [], {}, [NAN]]),
 )
 # Mostly the same few, so that a query meets what it asks for.
-keys = st.sampled_from(["a"] * 6 + ["b", "b", "loss", "loss", "x y", "val/loss", "a`b", "\ud800", "neg_loss", "A"])
+keys = st.sampled_from(
+    ["a"] * 6 + ["b", "b", "loss", "loss", "x y", "val/loss", "a`b", "\ud800", "neg_loss", "A"]
+)
 
 facts_of_runs = st.fixed_dictionaries(
     {

@@ -95,6 +95,7 @@ class _Open:
     inode: int
     pid: int
     live: dict[int, Status] | None = field(default_factory=dict)
+    open_runs: dict[int, OpenRun] = field(default_factory=dict)
     closing: Callable[[], object] = lambda: None
 
 
@@ -114,6 +115,7 @@ class Index:
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._folder = folder
         self._lock = threading.RLock()
+        self._pid = os.getpid()
         self._opened: _Open | None = None
 
     # --- questions ----------------------------------------------------------------------------------------------------
@@ -211,6 +213,8 @@ class Index:
     def _answered(self, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool = False) -> Answer:
         """The answer to a question about the store as it is now."""
         flush_open_writers(self._store)
+        if self._pid != os.getpid():  # a fork: another thread of the parent may have held the lock
+            self._pid, self._lock = os.getpid(), threading.RLock()
         with self._lock:
             for attempt in range(_TRIES):
                 try:
@@ -235,7 +239,7 @@ class Index:
         connection = opened.connection
         header = read_header(self._store)
         store_id = "" if header is None else header.store_id
-        known = _Known(connection)
+        known = _Known(connection, opened.open_runs)
         with _transaction(opened, "BEGIN"):
             plan, generation, settled = self._survey(known, store_id, thorough=thorough)
             if settled:
@@ -458,6 +462,7 @@ class _Known:
     """What the index knows, for a survey."""
 
     connection: sqlite3.Connection
+    open_before: dict[int, OpenRun]
 
     def folders(self) -> dict[str, Folder]:
         return {
@@ -476,14 +481,19 @@ class _Known:
         }
 
     def open_runs(self) -> list[OpenRun]:
-        rows = self.connection.execute(
-            "SELECT u.run, r.run_id, f.path, r.folder, u.logs FROM unsealed u JOIN runs r ON r.id = u.run "
-            "JOIN folders f ON f.id = r.folder"
-        ).fetchall()
-        return [
-            OpenRun(number, path, logs_from_text(run_id, logs), self._files_of(folder, run_id))
-            for number, run_id, path, folder, logs in rows
-        ]
+        # What a number stands for never changes, so it is read once: thousands of runs may have been lost.
+        numbers = {number for (number,) in self.connection.execute("SELECT run FROM unsealed")}
+        for number in self.open_before.keys() - numbers:
+            del self.open_before[number]
+        for number in numbers - self.open_before.keys():
+            run_id, path, folder, logs = self.connection.execute(
+                "SELECT r.run_id, f.path, r.folder, u.logs FROM unsealed u JOIN runs r ON r.id = u.run "
+                "JOIN folders f ON f.id = r.folder WHERE u.run = ?",
+                (number,),
+            ).fetchone()
+            state = logs_from_text(run_id, logs)
+            self.open_before[number] = OpenRun(number, path, state, self._files_of(folder, run_id))
+        return list(self.open_before.values())
 
     def _files_of(self, folder: int, run_id: str) -> dict[str, FileRow]:
         return {
