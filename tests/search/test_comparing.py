@@ -175,15 +175,7 @@ def test_a_table_of_runs_shows_what_differs_then_metrics_and_how_many_more(
 
     head, *lines = repr(workspace.search_runs()).splitlines()
 
-    assert head.split() == [
-        "run_id",
-        "run_name",
-        "status",
-        "start_time",
-        "params.lr",
-        "tags.part",
-        "metrics.loss",
-    ]
+    assert head.split() == ["run_name", "params.lr", "metrics.loss", "status", "start_time", "run_id"]
     assert len(lines) == 11
     assert lines[-1] == "... and 40 more"
 
