@@ -297,6 +297,21 @@ def test_a_store_of_a_newer_podium_is_not_read(store: LocalStore, index: Index) 
         names(index)
 
 
+def test_a_store_that_is_not_there_has_no_runs_and_no_index_until_it_is(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "later")
+    index = Index(store)
+    assert names(index) == []
+    assert not cache_folder().exists()
+    assert not store.root.exists()
+
+    with Workspace(store) as workspace, workspace.start_run("first", experiment="fraud"):
+        pass
+
+    assert names(index) == ["first"]
+    assert file_of(index).is_file()
+    index.close()
+
+
 def test_a_memory_store_is_searched_too_and_leaves_no_file() -> None:
     with Workspace(MemoryStore()) as workspace:
         with workspace.start_run("held", experiment="x") as run:

@@ -416,8 +416,9 @@ class Index:
                 _new_file(opened.path.parent, self._prefix(), after=opened.path)
 
     def _index_folder(self) -> Path | None:
-        """Where the file lies; None: nowhere, for a store that only this process sees."""
-        if self._store.local_path(Key.root()) is None and _url_of(self._store) is None:
+        """Where the file lies; None: nowhere, for a store that is not there yet, or that only this process sees."""
+        root = self._store.local_path(Key.root())
+        if _url_of(self._store) is None if root is None else not root.is_dir():
             return None
         try:
             return self._folder or cache_folder() / "index"
@@ -677,7 +678,8 @@ def _new_file(folder: Path, prefix: str, *, after: Path | None) -> Path:
         if files and files[-1] != after:
             return files[-1]
         path = folder / f"{prefix}{time.time_ns():020d}{secrets.token_hex(4)}{_SUFFIX}"
-        if after is not None and path.name <= after.name:  # our clock was put back
+        if after is not None and after.name.startswith(prefix) and path.name <= after.name:
+            # Our clock was put back, and the highest name is the one that is used.
             path = folder / f"{after.name.removesuffix(_SUFFIX)}{secrets.token_hex(4)}{_SUFFIX}"
         connect(path).close()
         _sweep(folder, keep=path, replaced=files)

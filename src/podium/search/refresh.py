@@ -419,7 +419,7 @@ class _Local:
             # What the clock showed has to come before the stamp it judges.
             self.clock_was_read, self.clock_ns = True, self._clock()
             return self._unchanged(path, seen)
-        since_ms = was.seen_ms if same and was is not None else self.now_ms
+        since_ms = min(was.seen_ms, self.now_ms) if same and was is not None else self.now_ms
         settled = (
             max(status.st_mtime_ns, status.st_ctime_ns) + _SETTLED_NS < self.clock_ns
             or (self.now_ms - since_ms) * 1_000_000 > _SETTLED_NS
