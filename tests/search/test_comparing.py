@@ -185,7 +185,7 @@ def test_a_table_of_runs_opens_no_log(workspace: Workspace, tmp_path: Path) -> N
         with workspace.start_run(f"<i>{number}") as run:
             run.log_params({"lr": number})
             run.log_metric("loss", 1.0)
-    found = workspace.search_runs()
+    found = workspace.search_runs(order_by="params.lr DESC")
     for log in (tmp_path / "store").glob("experiments/*/runs/*/*.jsonl"):
         log.unlink()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from podium.workspace.surroundings import _process_facts, surroundings, user_name
+from podium.identity import user_name
+from podium.workspace.surroundings import _process_facts, surroundings
 
 
 def test_no_value_of_the_environment_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,8 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.keys import Key, is_segment, name_segment
+from podium.stores.folders import folders_in
+from podium.stores.keys import Key, name_segment
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -136,14 +137,10 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
 
 def experiments(store: Store) -> list[FoundExperiment]:
     """All experiments, by name; one whose file is damaged goes by the name of its folder."""
-    root = store.local_path(EXPERIMENTS)
-    if root is None:
-        folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
-    else:
-        folders = {
-            EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
-        }
-    return sorted((experiment_in(store, folder) for folder in folders), key=lambda each: (each.name, each.folder))
+    folders = folders_in(store, EXPERIMENTS)
+    return sorted(
+        (experiment_in(store, folder) for folder in folders), key=lambda each: (each.name, each.folder)
+    )
 
 
 def experiment_in(store: Store, folder: Key) -> FoundExperiment:

@@ -13,7 +13,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar, assert_never
 
 from podium.search.expressions import (
@@ -35,6 +35,7 @@ from podium.search.expressions import (
 )
 from podium.search.families import RUNS, Family
 from podium.table import MISSING
+from podium.times import milliseconds_of
 
 __all__ = [
     "UNIT_MS",
@@ -47,7 +48,6 @@ __all__ = [
     "kind_beside",
     "like",
     "matches",
-    "milliseconds_of",
     "number_of",
     "side_value",
     "sort",
@@ -60,8 +60,6 @@ Subject: TypeAlias = Callable[[Field], object]
 Number: TypeAlias = int | float
 Row = TypeVar("Row")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 # Of a text that is a number; float() would also take "nan", "1_000" and digits of other scripts.
 _NUMBER_TEXT = re.compile(r"\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
@@ -264,12 +262,6 @@ def _float_of(value: int) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def milliseconds_of(moment: datetime) -> Number:
-    """Exact for whole milliseconds, which every time podium writes is."""
-    whole, rest = divmod(moment - _EPOCH, _MILLISECOND)
-    return whole + rest / _MILLISECOND if rest else whole
 
 
 def text_of(value: object) -> str:

@@ -35,7 +35,7 @@ from podium.runs.fold import RunState, Status
 from podium.runs.folded import logs_from_text, state_from_text
 from podium.runs.writer import flush_open_writers
 from podium.search.building import Progress, build, release_shards
-from podium.search.evaluate import like, matches, milliseconds_of, sort
+from podium.search.evaluate import like, matches, sort
 from podium.search.expressions import Expr, OrderKey
 from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, fold, survey
 from podium.search.rows import FoundRow, subject_of_row
@@ -45,6 +45,7 @@ from podium.stores.cachefolder import cache_folder
 from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key
+from podium.times import milliseconds_of
 
 __all__ = ["Found", "Index", "IndexedExperiment"]
 

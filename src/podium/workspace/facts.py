@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from podium.search.goals import Goal
@@ -22,7 +22,6 @@ __all__ = [
     "MetricSummary",
     "ParamValue",
     "Status",
-    "time_of",
 ]
 
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
@@ -35,16 +34,6 @@ END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
 
 ParamValue: TypeAlias = JsonValue
 """A JSON value: it comes back with the type it went in with."""
-
-
-# A log may claim any 64 bits.
-_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
-
-
-def time_of(milliseconds: int) -> datetime:
-    """The aware UTC time of milliseconds since 1970; past the years 1 to 9999 their first or last moment."""
-    seconds, rest = divmod(min(max(milliseconds, _EARLIEST_MS), _LATEST_MS), 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
 from podium.search.goals import known_goal
 from podium.table import Table
-from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status, time_of
+from podium.times import time_of
+from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status
 from podium.workspace.history import History, Series
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys
 from podium.runs.reader import FoundRun, read_run
 from podium.search.goals import known_goal
-from podium.workspace.facts import MetricSummary, time_of
+from podium.times import time_of
+from podium.workspace.facts import MetricSummary
 from podium.workspace.run import Run, RunFacts, RunSource
 
 if TYPE_CHECKING:

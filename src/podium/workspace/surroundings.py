@@ -12,10 +12,11 @@ import sys
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
+from podium.identity import host_name
 from podium.workspace.gitstate import checkout_here
 from podium.workspace.redaction import redacted_arguments
 
-__all__ = ["host_name", "packages", "surroundings", "user_name"]
+__all__ = ["packages", "surroundings"]
 
 _SCHEDULERS = (
     "SLURM_JOB_ID",
@@ -106,29 +107,3 @@ def packages() -> Mapping[str, str]:
             if isinstance(version, str) and not name.startswith("_")
         }
     return _packages.found
-
-
-def user_name() -> str:
-    """Who is acting: ``PODIUM_USER``, else the login name, else nobody in particular."""
-    named = os.environ.get("PODIUM_USER")
-    if named:
-        return named
-    return _login_name()
-
-
-@functools.cache
-def _login_name() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no name for this number: containers run like that
-        return "unknown"
-
-
-@functools.cache
-def host_name() -> str:
-    """The name of this machine."""
-    if hasattr(os, "uname"):
-        return os.uname().nodename
-    return os.environ.get("COMPUTERNAME", "")

@@ -28,6 +28,7 @@ from podium.errors import (
     StoreUnavailable,
     near_names,
 )
+from podium.identity import host_name, user_name
 from podium.ids import new_run_id
 from podium.runs.events import Deleted, Note, Start, Tags, check_key
 from podium.runs.experiments import edit_experiment, read_experiment
@@ -48,19 +49,21 @@ from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
+from podium.times import time_of
 from podium.workspace import endings, open_runs, two_lines
 from podium.workspace.active import ActiveRun, checked_note, tag_texts
 from podium.workspace.experiments import checked_experiment, default_experiment
-from podium.workspace.facts import Experiment, time_of
+from podium.workspace.facts import Experiment
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
-from podium.workspace.surroundings import host_name, surroundings, user_name
+from podium.workspace.surroundings import surroundings
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
-    from podium.commits.registry import Located, Registry
+    from podium.commits.locating import Located
+    from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
@@ -377,9 +380,11 @@ class Workspace:
 
         Raises:
             QueryError: filter or order do not parse.
+            Invalid: the limit is no count.
         """
         from podium.search.goals import known_goal
         from podium.search.grammar import parse_filter, parse_order
+        from podium.search.selecting import check_limit
         from podium.workspace.searched import SearchedRun
 
         if not isinstance(filter, str):
@@ -387,8 +392,7 @@ class Workspace:
                 f"search_runs takes a filter first, not {filter!r}. podium has no experiment ids; write "
                 'search_runs("metrics.f1 > 0.9", experiment="fraud").'
             )
-        if limit is not None and (isinstance(limit, bool) or limit < 0):
-            raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
+        most = check_limit(limit)
         expr, order = parse_filter(filter), parse_order(order_by)
         names = [experiment] if isinstance(experiment, str) else experiment
         self._check_known()
@@ -399,7 +403,7 @@ class Workspace:
             goal_of=known_goal,
             experiments=names,
             deleted=deleted,
-            limit=limit,
+            limit=most,
         )
         for name in found.unknown:
             near = near_names(name, found.experiments)
