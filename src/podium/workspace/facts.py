@@ -86,6 +86,7 @@ class Dataset:
         context: what it was used for: ``"train"``, ``"test"`` ...
         rows: how many; None where that has no meaning.
         schema: type of each column; None where that has no meaning.
+        shape: length of each dimension, as of an array; None where that has no meaning.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Dataset:
     context: str
     rows: int | None
     schema: Mapping[str, str] | None
+    shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ class Run:
     def datasets(self) -> Sequence[Dataset]:
         """The data it used, the first logged first."""
         return tuple(
-            Dataset(each.name, each.digest, each.context, each.rows, each.schema)
+            Dataset(each.name, each.digest, each.context, each.rows, each.schema, each.shape)
             for each in self._now().state().datasets
         )
 

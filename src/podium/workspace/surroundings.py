@@ -54,7 +54,7 @@ _LONGEST_VERSION = 60
 
 def surroundings() -> Mapping[str, str]:
     """Facts about this process as it is now, all text."""
-    return {**_process_facts(), **checked_out(), **packages()}
+    return {**_process_facts(), **_job_facts(), **checked_out(), **packages()}
 
 
 @functools.cache
@@ -67,7 +67,12 @@ def _process_facts() -> Mapping[str, str]:
         "script": os.path.basename(sys.argv[0]) if sys.argv else "",
         "arguments": " ".join(redacted_arguments(sys.argv[1:]))[:_LONGEST],
     }
-    facts.update({name.lower(): os.environ.get(name, "")[:100] for name in _SCHEDULERS})
+    return {name: text for name, text in facts.items() if text}
+
+
+def _job_facts() -> Mapping[str, str]:
+    """What schedulers say: read anew, for launchers set a rank after the fork, and after an earlier run."""
+    facts = {name.lower(): os.environ.get(name, "")[:100] for name in _SCHEDULERS}
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         facts["pod"] = host_name()  # inside a pod that is its name
     return {name: text for name, text in facts.items() if text}
