@@ -23,18 +23,18 @@ NAMES = {
         "types"
     ),
     "podium.track": (
-        "active_run amend_run autolog define_metric delete_experiment delete_run delete_tag end_run "
+        "active_run amend_run autolog compare define_metric delete_experiment delete_run delete_tag end_run "
         "experiments flush get_run last_run log_artifact log_artifacts log_dataset log_dict log_figure "
         "log_image log_metric log_metrics log_model log_param log_params log_table log_text "
         "restore_experiment restore_run search_runs set_experiment set_note set_tag set_tags start_run"
     ),
     "podium.registry": (
-        "Registry alias_at check delete_alias delete_model delete_tag delete_version get_model get_version "
+        "Registry alias_at check compare delete_alias delete_model delete_tag delete_version get_model get_version "
         "history log_metrics models quarantine register release resolve rollback set_alias set_gate "
         "set_note set_tag versions"
     ),
     "podium.types": (
-        "ActiveRun Artifact Autolog Check Commit Dataset Experiment History LiveModel LiveStatus MetricSummary Model "
+        "ActiveRun Artifact Autolog Check Commit Comparison Dataset Difference Experiment History LiveModel LiveStatus MetricSummary Model "
         "ModelInfo ModelVersion Point RegisteredModel Run Runs Signature Table Verdict"
     ),
     "podium.testing": "FaultyStore LossyStore StoreTests isolated",

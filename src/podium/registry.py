@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from podium.commits.gate import Verdict
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, VersionLike
+    from podium.search.comparing import Comparison
     from podium.table import Table
 
 __all__ = [
     "Registry",
     "alias_at",
     "check",
+    "compare",
     "delete_alias",
     "delete_model",
     "delete_tag",
@@ -150,6 +152,14 @@ def resolve(uri: str) -> str:
     As `Registry.resolve`.
     """
     return default_workspace().registry.resolve(uri)
+
+
+def compare(name: str, *versions: VersionLike) -> Comparison:
+    """What differs between versions of a model: params, metrics and tags; none named: between all.
+
+    As `Registry.compare`.
+    """
+    return default_workspace().registry.compare(name, *versions)
 
 
 def get_model(name: str) -> RegisteredModel:

@@ -10,9 +10,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+# A log may claim any 64 bits.
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
+
+
 def time_of(milliseconds: int) -> datetime:
-    """The aware UTC time of milliseconds since 1970."""
-    seconds, rest = divmod(milliseconds, 1000)
+    """The aware UTC time of milliseconds since 1970; past the years 1 to 9999 their first or last moment."""
+    seconds, rest = divmod(min(max(milliseconds, _EARLIEST_MS), _LATEST_MS), 1000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 

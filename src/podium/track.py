@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from podium.autolog import autolog
     from podium.models.info import ModelInfo
     from podium.models.signature import Signature
+    from podium.search.comparing import Comparison
     from podium.table import Table
     from podium.workspace.active import ActiveRun
     from podium.workspace.facts import Dataset, EndStatus, Experiment
@@ -29,6 +30,7 @@ __all__ = [
     "active_run",
     "amend_run",
     "autolog",
+    "compare",
     "define_metric",
     "delete_experiment",
     "delete_run",
@@ -163,6 +165,11 @@ def delete_experiment(name: str) -> None:
 def restore_experiment(name: str) -> None:
     """`Workspace.restore_experiment` of the default workspace."""
     default_workspace().restore_experiment(name)
+
+
+def compare(runs: Sequence[RunLike]) -> Comparison:
+    """`Workspace.compare` of the default workspace."""
+    return default_workspace().compare(runs)
 
 
 def set_experiment(experiment: str) -> None:

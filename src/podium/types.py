@@ -9,6 +9,7 @@ from podium.models.info import ModelInfo
 from podium.models.live import LiveModel, LiveStatus
 from podium.models.model import Model
 from podium.models.signature import Signature
+from podium.search.comparing import Comparison, Difference
 from podium.table import Table
 from podium.workspace.active import ActiveRun
 from podium.workspace.facts import Artifact, Dataset, Experiment, MetricSummary
@@ -21,7 +22,9 @@ __all__ = [
     "Autolog",
     "Check",
     "Commit",
+    "Comparison",
     "Dataset",
+    "Difference",
     "Experiment",
     "History",
     "LiveModel",

@@ -13,7 +13,10 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.floor import Row
-from tests.benchmarks.rows import ROWS
+from tests.benchmarks.rows import ROWS as OTHERS
+from tests.benchmarks.searching import ROWS as SEARCHING
+
+ROWS = OTHERS | SEARCHING
 
 
 def main() -> int:
@@ -21,12 +24,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"which rows: {', '.join(ROWS)}; default all")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work: does it run?")
+    parser.add_argument(
+        "--runs", type=int, default=10_000, help="how many runs are searched; the target: 100000"
+    )
     options = parser.parse_args()
     unknown = [name for name in options.rows if name not in ROWS]
     if unknown:
         parser.error(f"no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
 
     os.environ["PODIUM_QUIET"] = "1"
+    os.environ["PODIUM_BENCHMARK_RUNS"] = str(options.runs)
     scale = 0.01 if options.quick else 1.0
     print(f"{'row':<34}{'podium':>13}{'floor':>13}{'ratio':>8}  target")
     for name in options.rows or ROWS:

@@ -62,6 +62,7 @@ from podium.table import Table
 
 if TYPE_CHECKING:
     from podium.models.manifest import Manifest
+    from podium.search.comparing import Comparison
 
 __all__ = ["Registry"]
 
@@ -425,6 +426,33 @@ class Registry:
         """
         state = self._existing(name)
         return version_fact(state, find_version(state, name, version).version)
+
+    def compare(self, name: str, *versions: VersionLike) -> Comparison:
+        """What differs between versions of a model: params, metrics and tags; none named: between all.
+
+        Returns:
+            A row for each difference, with a value for each version; its smallest and largest number are marked, the
+            best where the goal of a metric is known.
+
+        Raises:
+            VersionNotFound, AliasNotFound, ModelNotFound: there is none.
+        """
+        from podium.search.comparing import Compared, compare
+        from podium.search.goals import goal_of
+
+        state = self._existing(name)
+        chosen = versions or tuple(
+            number for number in sorted(state.versions) if not state.versions[number].deleted
+        )
+        compared = []
+        for each in chosen:
+            fact = version_fact(state, find_version(state, name, each).version)
+            summaries = state.versions[fact.version].metrics
+            goals = {
+                key: goal for key, found in summaries.items() if (goal := goal_of(found.goal)) is not None
+            }
+            compared.append(Compared(f"v{fact.version}", fact.params, fact.metrics, fact.tags, goals=goals))
+        return compare(compared)
 
     def models(
         self,

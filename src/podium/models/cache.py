@@ -6,15 +6,14 @@ must never know how a file is fetched.
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podium.errors import Corrupt, StoreUnavailable
 from podium.ids import new_id
 from podium.models.manifest import Manifest, verify
+from podium.stores.cachefolder import cache_folder
 
 __all__ = ["ModelCache", "default_cache_folder"]
 
@@ -24,20 +23,7 @@ _LOCK_TIMEOUT_S = 600.0
 
 def default_cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     """This user's folder for models that can be fetched again."""
-    environ = os.environ if environ is None else environ
-    named = environ.get("XDG_CACHE_HOME")
-    if named and os.path.isabs(named):
-        return Path(named) / "podium" / "models"
-    if sys.platform == "win32":
-        return (
-            Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-            / "podium"
-            / "Cache"
-            / "models"
-        )
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "podium" / "models"
-    return Path.home() / ".cache" / "podium" / "models"
+    return cache_folder(environ) / "models"
 
 
 class ModelCache:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, compress
+from itertools import accumulate, groupby
+from operator import itemgetter
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from podium.runs.events import (
@@ -53,6 +54,7 @@ Value = TypeVar("Value")
 # From bad to good: what the run is called when several of its sessions ended differently.
 _WORST_FIRST: tuple[Status, ...] = ("FAILED", "KILLED", "LOST", "FINISHED")
 _CHUNK_BYTES = 1 << 16
+_ONE_METRIC = 5  # elements of the line of one metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +210,22 @@ class RunState:
         at = 0
         while at < whole:
             cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
-            rows = parse_lines(data[at:cut])
-            columns = None if self.rewinds else metric_columns(rows)
-            if columns is not None:
-                self._fold_columns(log, columns)
-            else:
-                for value in rows:
-                    log.lines += 1
-                    self._fold_line(log, value)
+            # Between its first lines and its last a log is metrics, and those are folded by columns.
+            for shape, rows in groupby(parse_lines(data[at:cut]), _shape):
+                self._fold_rows(log, list(rows), by_columns=shape == _ONE_METRIC and not self.rewinds)
             at = cut
         log.offset += whole
         self.bad_lines.sort()
         return whole
+
+    def _fold_rows(self, log: LogState, rows: list[object], *, by_columns: bool) -> None:
+        columns = metric_columns(rows) if by_columns else None
+        if columns is not None:
+            self._fold_columns(log, columns)
+            return
+        for value in rows:
+            log.lines += 1
+            self._fold_line(log, value)
 
     def begin(self, writer_id: str, start: Start, time_ms: int, size_bytes: int) -> None:
         """Fold the first line of a new log from what was written, without reading it.
@@ -245,7 +251,11 @@ class RunState:
                 self._fold_points(log, step, pairs)
                 return
             time_ms, event = decode(value)
-        except ValueError:
+            if isinstance(event, Params):
+                for each in event.params.values():
+                    if isinstance(each, list | dict):
+                        _spelled(each)
+        except (ValueError, RecursionError):  # a value nested deeper than Python goes is no event either
             self.bad_lines.append(BadLine(log.writer_id, log.lines))
             return
         log.clock_ms = max(log.clock_ms, time_ms)
@@ -296,16 +306,29 @@ class RunState:
     def _fold_columns(self, log: LogState, columns: MetricColumns) -> None:
         """Lines that are all alike, as if one by one: only the points that a record can keep are looked at."""
         clocks = tuple(accumulate(columns.times_ms, max, initial=log.clock_ms))[1:]
-        for key, mine in columns.by_key().items():
-            at = range(len(clocks)) if mine is None else tuple(compress(range(len(clocks)), mine))
-            steps = tuple(columns.steps if mine is None else compress(columns.steps, mine))
-            values = tuple(columns.values if mine is None else compress(columns.values, mine))
-            last = len(steps) - 1 - steps[::-1].index(max(steps))
-            kept = sorted({last, _lowest(values, steps, min(values)), _lowest(values, steps, max(values))})
-            for each in kept:
-                stamp = (clocks[at[each]], log.writer_id, log.lines + at[each] + 1)
-                self._fold_point(key, values[each], steps[each], stamp)
-            self.metrics[key].count += len(steps) - len(kept)
+        for key, at in _places(columns.keys).items():
+            pick = itemgetter(*at) if len(at) > 1 else lambda column, only=at[0]: (column[only],)
+            whole = len(at) == len(clocks)
+            steps: Sequence[int] = columns.steps if whole else pick(columns.steps)
+            values: Sequence[float] = columns.values if whole else pick(columns.values)
+            highest = max(steps)
+            last = len(steps) - 1 - (0 if steps[-1] == highest else steps[::-1].index(highest))
+            low, high = _lowest(values, steps, min(values)), _lowest(values, steps, max(values))
+            here = {
+                each: (steps[each], (clocks[at[each]], log.writer_id, log.lines + at[each] + 1))
+                for each in (last, low, high)
+            }
+            record = self.metrics.get(key)
+            if record is None:
+                record = MetricRecord(
+                    values[last], *here[last], values[low], here[low], values[high], here[high]
+                )
+                self.metrics[key] = record
+                record.count = len(steps)
+            else:
+                for each in sorted(here):
+                    record.add(values[each], *here[each])
+                record.count += len(steps) - len(here)
         log.lines += len(clocks)
         log.clock_ms = clocks[-1]
 
@@ -493,7 +516,22 @@ class RunState:
         return max((log.clock_ms for log in self._deciding()), default=None)
 
 
-def _lowest(values: tuple[float, ...], steps: tuple[int, ...], extreme: float) -> int:
+def _places(keys: tuple[str, ...]) -> dict[str, Sequence[int]]:
+    """At which places each key is."""
+    if keys.count(keys[0]) == len(keys):
+        return {keys[0]: range(len(keys))}
+    places: dict[str, list[int]] = {}
+    for at, key in enumerate(keys):
+        places.setdefault(key, []).append(at)
+    return dict(places)
+
+
+def _shape(row: object) -> int:
+    """Lines of one shape can be folded together: arrays of one length; all else is 0."""
+    return len(row) if type(row) is list else 0
+
+
+def _lowest(values: Sequence[float], steps: Sequence[int], extreme: float) -> int:
     """Where a value lies that is there; of several the first of the lowest step."""
     if values.count(extreme) == 1:
         return values.index(extreme)
@@ -522,9 +560,14 @@ def same_value(one: Any, other: Any) -> bool:
     return _spelled(one) == _spelled(other)
 
 
+# Escapes all but ASCII: half a character, which JSON can hold and UTF-8 cannot, is a value as any other.
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def _spelled(value: Any) -> str:
-    # Escaped to ASCII: a path that is no UTF-8 holds lone surrogates.
-    return json.dumps(encode_value(_as_float(value)), sort_keys=True)
+    if type(value) is float and math.isfinite(value) and not value.is_integer():
+        return repr(value)
+    return _spell(encode_value(_as_float(value)))
 
 
 def _as_float(value: Any) -> Any:

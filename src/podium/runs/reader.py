@@ -57,6 +57,7 @@ __all__ = [
     "FoundExperiment",
     "FoundRun",
     "ensure_experiment",
+    "experiment_in",
     "experiments",
     "find_again",
     "find_run",
@@ -65,6 +66,7 @@ __all__ = [
     "read_run",
     "refresh",
     "runs_of",
+    "writer_lives",
 ]
 
 _SHORTEST_PREFIX = 8
@@ -136,10 +138,12 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
 def experiments(store: Store) -> list[FoundExperiment]:
     """All experiments, by name; one whose file is damaged goes by the name of its folder."""
     folders = folders_in(store, EXPERIMENTS)
-    return sorted((_opened(store, folder) for folder in folders), key=lambda each: (each.name, each.folder))
+    return sorted(
+        (experiment_in(store, folder) for folder in folders), key=lambda each: (each.name, each.folder)
+    )
 
 
-def _opened(store: Store, folder: Key) -> FoundExperiment:
+def experiment_in(store: Store, folder: Key) -> FoundExperiment:
     """The experiment in a folder; by the folder's name where the true name is damaged, or that of another folder."""
     found = _experiment_at(store, folder)
     if found is None or not found.name or name_segment(found.name) != folder.name:
@@ -183,14 +187,17 @@ def _log_names(
         folder = folder / day
     root = store.local_path(folder)
     if root is None:
-        names: Iterable[str] = (entry.key.name for entry in store.list(folder))
+        names: Iterable[tuple[str, str]] = (
+            (entry.key.segments[-2], entry.key.name) for entry in store.list(folder)
+        )
     elif day is not None:
-        names = _names_in(root, begins)
+        names = ((day, name) for name in _names_in(root, begins))
     else:
-        names = (name for each in _names_in(root) for name in _names_in(root / each, begins))
-    for name in names:
+        names = ((each, name) for each in _names_in(root) for name in _names_in(root / each, begins))
+    for of_day, name in names:
         found = LogName.parse(name) if name.startswith(begins) else None
-        if found is not None:
+        # A log in another day's folder is nobody's: its run is looked for in its own.
+        if found is not None and run_folder_name(found.run_id) == of_day:
             yield found
 
 
@@ -364,20 +371,32 @@ def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
 
 
 def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
-    start = log.start
-    if start is None:
-        return False
     path = store.local_path(run.keys.log(log.writer_id))
-    if path is not None and start.locked and start.machine and start.machine == machine():
-        held = is_held(path)
-        if held is not None:
-            return held
     changed_s = log.clock_ms / 1000
     if path is not None:
         try:
             changed_s = path.stat().st_mtime
         except OSError:
             return False
+    return writer_lives(log, path, changed_s, now_s)
+
+
+def writer_lives(log: LogState, path: Path | None, changed_s: float, now_s: float) -> bool:
+    """Whether the writer of an open session lives.
+
+    Args:
+        log: as far as it was read.
+        path: where it lies on this machine's disk; None: elsewhere.
+        changed_s: when it last changed by the time that it bears, in seconds since 1970.
+        now_s: the time by the reader's clock.
+    """
+    start = log.start
+    if start is None:
+        return False
+    if path is not None and start.locked and start.machine and start.machine == machine():
+        held = is_held(path)
+        if held is not None:
+            return held
     if log.grew:
         changed_s = log.heard_s
     elif log.heard_s:

@@ -38,15 +38,20 @@ from podium.table import MISSING
 from podium.times import milliseconds_of
 
 __all__ = [
+    "UNIT_MS",
     "Subject",
     "Summary",
     "aggregate_of",
+    "bool_of",
     "holds",
     "is_missing",
+    "kind_beside",
+    "like",
     "matches",
     "number_of",
     "side_value",
     "sort",
+    "text_of",
 ]
 
 Subject: TypeAlias = Callable[[Field], object]
@@ -55,10 +60,11 @@ Subject: TypeAlias = Callable[[Field], object]
 Number: TypeAlias = int | float
 Row = TypeVar("Row")
 
-_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 # Of a text that is a number; float() would also take "nan", "1_000" and digits of other scripts.
 _NUMBER_TEXT = re.compile(r"\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 _MOST_NUMBER_CHARACTERS = 400
+_INT64 = 2**63
 
 
 class Summary(Protocol):
@@ -148,18 +154,16 @@ def side_value(side: Side, subject: Subject, now_ms: Number = math.nan) -> objec
         case Literal(value):
             return value
         case Ago(count, unit):
-            return now_ms - count * _UNIT_MS[unit]
+            return now_ms - count * UNIT_MS[unit]
         case InList(values):
             return tuple(each.value for each in values)
         case _:
             assert_never(side)
 
 
-def _linear(value: Number, scale: Number, offset: Number) -> Number:
-    try:
-        return scale * value + offset
-    except OverflowError:  # an int param of more than 308 digits beside a float constant
-        return scale * (math.inf if value > 0 else -math.inf) + offset
+def _linear(value: Number, scale: Number, offset: Number) -> float:
+    """In floats, whatever the numbers are, so that every evaluator computes the same."""
+    return float(scale) * float(value) + float(offset)
 
 
 def holds(comparison: Comparison, left: object, right: object) -> bool:
@@ -190,13 +194,13 @@ def _one_holds(comparison: Comparison, left: object, right: object) -> bool:
         case Op.NOT_IN:
             return not _among(left, right, compared)
         case Op.LIKE:
-            return _like(_text_of(left), _text_of(right))
+            return like(text_of(left), text_of(right))
         case Op.NOT_LIKE:
-            return not _like(_text_of(left), _text_of(right))
+            return not like(text_of(left), text_of(right))
         case Op.ILIKE:
-            return _like(_text_of(left).lower(), _text_of(right).lower())
+            return like(text_of(left).lower(), text_of(right).lower())
         case Op.NOT_ILIKE:
-            return not _like(_text_of(left).lower(), _text_of(right).lower())
+            return not like(text_of(left).lower(), text_of(right).lower())
         case _:
             assert_never(comparison.op)
 
@@ -204,12 +208,13 @@ def _one_holds(comparison: Comparison, left: object, right: object) -> bool:
 def _among(value: object, several: object, compared: Kind) -> bool:
     # An element of a list decides for itself how it is compared with a param or tag.
     return any(
-        _equal(value, each, _kind_beside(each) if compared is Kind.ANY else compared)
+        _equal(value, each, kind_beside(each) if compared is Kind.ANY else compared)
         for each in _values(several)
     )
 
 
-def _kind_beside(value: object) -> Kind:
+def kind_beside(value: object) -> Kind:
+    """As what a param or tag is compared with a value: as a bool or number where that is one, else as text."""
     if isinstance(value, bool):
         return Kind.BOOL
     return Kind.NUMBER if isinstance(value, int | float) else Kind.TEXT
@@ -220,12 +225,12 @@ def _equal(left: object, right: object, compared: Kind) -> bool:
         case Kind.NUMBER | Kind.TIME:
             return number_of(left) == number_of(right)
         case Kind.TEXT:
-            return _text_of(left) == _text_of(right)
+            return text_of(left) == text_of(right)
         case Kind.BOOL:
-            one, other = _bool_of(left), _bool_of(right)
+            one, other = bool_of(left), bool_of(right)
             return one is not None and one is other
         case Kind.ANY:
-            number = Kind.NUMBER in (_kind_beside(left), _kind_beside(right))
+            number = Kind.NUMBER in (kind_beside(left), kind_beside(right))
             return _equal(left, right, Kind.NUMBER if number else Kind.TEXT)
         case _:
             assert_never(compared)
@@ -235,10 +240,15 @@ def _equal(left: object, right: object, compared: Kind) -> bool:
 
 
 def number_of(value: object) -> Number:
-    """The number a value is or spells, a time as milliseconds since 1970; NaN for everything else, True included."""
+    """The number a value is or spells, a time as milliseconds since 1970; NaN for everything else, True included.
+
+    An integer of more than 64 bits is the float nearest to it, past the largest float an infinity.
+    """
     if isinstance(value, bool):
         return math.nan
-    if isinstance(value, int | float):
+    if isinstance(value, int):
+        return value if -_INT64 <= value < _INT64 else _float_of(value)
+    if isinstance(value, float):
         return value
     if isinstance(value, datetime):
         return milliseconds_of(value)
@@ -247,12 +257,20 @@ def number_of(value: object) -> Number:
     return math.nan
 
 
-def _text_of(value: object) -> str:
+def _float_of(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def text_of(value: object) -> str:
     """The text MLflow would have stored for the value: "0.1", "True", "None"."""
     return value if isinstance(value, str) else str(value)
 
 
-def _bool_of(value: object) -> bool | None:
+def bool_of(value: object) -> bool | None:
+    """The bool a value is or spells, or None."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -267,7 +285,8 @@ def _values(value: object) -> tuple[object, ...]:
     return tuple(value)
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
+    """Whether a text fits a pattern of LIKE; of ILIKE if both are in lower case."""
     return _like_pattern(pattern).fullmatch(text) is not None
 
 
@@ -321,4 +340,4 @@ def _sort_key(key: OrderKey, subject: Subject) -> _SortKey:
         return (nan, 0, 0)
     if isinstance(value, int | float | datetime) and not isinstance(value, bool):
         return (present, 0, number_of(value))
-    return (present, 1, _text_of(value))
+    return (present, 1, text_of(value))

@@ -157,15 +157,15 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
 
     A store on this machine's disk that is made in a folder that was empty or absent is noted as made by this
     user; a folder that held something is not, for it may hold anybody's models. Where the note cannot be
-    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time. Once a day what killed
-    writers left in it is cleared, aside.
+    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time. Once a day what
+    killed writers left in it is cleared, aside.
 
     Raises:
         StoreError: the store was written by a newer podium, or does not answer.
         Corrupt: ``podium.json`` is there and makes no sense.
     """
-    store = Retrying(store, give_up_s=_PATIENCE_S)
-    header = read_header(store)
+    patient = Retrying(store, give_up_s=_PATIENCE_S)
+    header = read_header(patient)
     if header is not None:
         if isinstance(store, LocalStore):
             clear_leftovers_if_due(store, HEADER_KEY)
@@ -176,7 +176,7 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
         # Before the store is made: another process of this user that sees the store sees the note too.
         _made_by_this_process.add((root.resolve(), store_id))
         _note_or_warn(root, store_id, os.environ if environ is None else environ)
-    return ensure_header(store, store_id)
+    return ensure_header(patient, store_id)
 
 
 def _is_empty(root: Path) -> bool:

@@ -67,6 +67,7 @@ class ActiveRun(Run):
     in another process it amends, with a writer of its own.
     """
 
+    _noun = "ActiveRun"
     resumed: bool
     enabled: bool
 
@@ -410,7 +411,7 @@ class ActiveRun(Run):
         check_table_path(path)
         rows = rows_of(table)
         with self._own_locks().keeping, self._world(f"the table {path!r}"):
-            before = self._now().state.artifacts.get(path)
+            before = self._now().state().artifacts.get(path)
             if before is not None:
                 kept = read_artifact(self._store, self._found_run.keys, before)
                 rows = read_rows(kept, path).followed_by(rows)
@@ -518,7 +519,7 @@ class ActiveRun(Run):
             if self._shelf is None or self._shelf.is_creator != creator:
                 from podium.runs.artifacts import Shelf
 
-                self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state.artifacts)
+                self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state().artifacts)
             return self._shelf
 
     @contextlib.contextmanager

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from podium.search.goals import Goal
 from podium.strictjson import JsonValue
 from podium.table import Shown
-from podium.workspace.goals import Goal
 
 __all__ = [
     "END_STATUSES",

@@ -9,18 +9,18 @@ import copy
 import functools
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
+from podium.search.goals import known_goal
 from podium.table import Table
 from podium.times import time_of
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status
-from podium.workspace.goals import known_goal
 from podium.workspace.history import History, Series
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RunSource:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The values behind a `Run`; `Run` says what they mean."""
+    """The values behind a `Run`; `Run` says what they mean. ``state`` gives the fold of its logs."""
 
     run_id: str
     run_name: str
@@ -61,7 +61,7 @@ class RunFacts:
     error: str | None
     deleted: bool
     dropped: int
-    state: RunState = field(repr=False, compare=False)
+    state: Callable[[], RunState] = field(repr=False, compare=False)
 
 
 def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int | None = None) -> RunFacts:
@@ -106,8 +106,18 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
         error=ending.error if ending is not None and status != "RUNNING" else None,
         deleted=state.deleted,
         dropped=state.dropped if dropped is None else max(dropped, state.dropped),
-        state=state,
+        state=_Folded(state),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A state that is known already; a class, since runs are pickled."""
+
+    state: RunState
+
+    def __call__(self) -> RunState:
+        return self.state
 
 
 class Run:
@@ -116,6 +126,8 @@ class Run:
     Two runs are equal if they have the same id and say the same. Its mappings are copies: what is done to one does not
     change the run, and each can be written as JSON.
     """
+
+    _noun: ClassVar[str] = "Run"
 
     def __init__(self, facts: RunFacts, source: RunSource) -> None:
         self._facts = facts
@@ -217,7 +229,7 @@ class Run:
         """The data it used, the first logged first."""
         return tuple(
             Dataset(each.name, each.digest, each.context, each.rows, each.schema, each.shape)
-            for each in self._now().state.datasets
+            for each in self._now().state().datasets
         )
 
     @property
@@ -227,13 +239,13 @@ class Run:
 
         return tuple(
             info_from_json(model.facts, uri=self.model_uri(name), run_id=self.run_id)
-            for name, model in self._now().state.models.items()
+            for name, model in self._now().state().models.items()
         )
 
     @property
     def verdict(self) -> Verdict | None:
         """What the gate said when autolog registered its model; None where none was asked."""
-        found = self._now().state.verdict
+        found = self._now().state().verdict
         if found is None:
             return None
         from podium.commits.gate import verdict_from_json
@@ -249,7 +261,7 @@ class Run:
         return History(self._series(keys))
 
     def _series(self, keys: Sequence[str]) -> list[Series]:
-        columns = read_columns(self._source.store, self._found(), self._now().state, keys)
+        columns = read_columns(self._source.store, self._found(), self._now().state(), keys)
         return [
             Series(self.run_id, key, each.steps, each.times_ms, each.values) for key, each in columns.items()
         ]
@@ -268,7 +280,7 @@ class Run:
         return Table(
             [
                 Artifact(each.path, each.size_bytes, each.sha256)
-                for _, each in files_below(self._now().state.artifacts, folder)
+                for _, each in files_below(self._now().state().artifacts, folder)
             ]
         )
 
@@ -290,7 +302,7 @@ class Run:
         from podium.runs.artifacts import files_below, save_artifact
         from podium.stores.keys import encoded_path
 
-        known = self._now().state.artifacts
+        known = self._now().state().artifacts
         files = list(files_below(known, path))
         if not files:
             raise ArtifactNotFound(
@@ -316,7 +328,7 @@ class Run:
 
     def __repr__(self) -> str:
         facts = self._now()
-        return f"<{type(self).__name__} {facts.run_name!r} {facts.run_id} {facts.status} in {facts.experiment!r}>"
+        return f"<{self._noun} {facts.run_name!r} {facts.run_id} {facts.status} in {facts.experiment!r}>"
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"

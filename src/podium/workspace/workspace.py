@@ -11,7 +11,7 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +43,6 @@ from podium.runs.reader import (
     find_run,
     living_writers,
     read_run,
-    runs_of,
     status_of,
 )
 from podium.runs.writer import Writer
@@ -73,6 +72,8 @@ if TYPE_CHECKING:
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
+    from podium.search.comparing import Comparison
+    from podium.search.index import Index
     from podium.stores.keys import Key
 
 __all__ = ["Workspace"]
@@ -118,6 +119,7 @@ class Workspace:
         # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
         self._started: weakref.WeakValueDictionary[int, ActiveRun] = weakref.WeakValueDictionary()
         self._count = itertools.count()
+        self._index: Index | None = None
 
     @property
     def named_as(self) -> str | None:
@@ -406,49 +408,73 @@ class Workspace:
             QueryError: filter or order do not parse.
             Invalid: the limit is no count.
         """
-        from podium.search import RUNS, select
-        from podium.workspace.subjects import subject_of
+        from podium.search.goals import known_goal
+        from podium.search.grammar import parse_filter, parse_order
+        from podium.search.selecting import check_limit
+        from podium.workspace.searched import SearchedRun
 
         if not isinstance(filter, str):
             raise TypeError(
                 f"search_runs takes a filter first, not {filter!r}. podium has no experiment ids; write "
                 'search_runs("metrics.f1 > 0.9", experiment="fraud").'
             )
-        runs = (run for each in self._wanted(experiment) for run in self._runs_marked(each, deleted=deleted))
-        return Runs(
-            select(
-                runs,
-                filter,
-                order_by=order_by,
-                limit=limit,
-                subject_of=subject_of,
-                fields=RUNS,
-                now=datetime.now(UTC),
-            )
+        most = check_limit(limit)
+        expr, order = parse_filter(filter), parse_order(order_by)
+        names = [experiment] if isinstance(experiment, str) else experiment
+        self._check_known()
+        found = self._runs_index().search(
+            expr,
+            order,
+            now=datetime.now(UTC),
+            goal_of=known_goal,
+            experiments=names,
+            deleted=deleted,
+            limit=most,
+        )
+        for name in found.unknown:
+            hint = did_you_mean(near_names(name, found.experiments))
+            warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=2)
+        return Runs([SearchedRun(self._store, row) for row in found.rows])
+
+    def compare(self, runs: Sequence[RunLike]) -> Comparison:
+        """What differs between runs: params, metrics, tags and environment.
+
+        Args:
+            runs: runs, or their ids; a table of runs as well.
+
+        Returns:
+            A row for each difference, with a value for each run; its smallest and largest number are marked, the best
+            where the goal of a metric is known.
+
+        Raises:
+            RunNotFound: an id is that of no run.
+            TypeError: one run, or its id, instead of several.
+        """
+        from podium.search.comparing import Compared, compare
+
+        if isinstance(runs, str | Run):
+            raise TypeError(f"compare takes several runs, not {runs!r}. Write compare([one, other]).")
+        several = [each if isinstance(each, Run) else self.get_run(each) for each in runs]
+        return compare(
+            [
+                Compared(
+                    run.run_name or run.run_id,
+                    run.params,
+                    run.metrics,
+                    run.tags,
+                    run.environment,
+                    {key: each.goal for key, each in run.summary.items() if each.goal is not None},
+                )
+                for run in several
+            ]
         )
 
-    def _runs_marked(self, experiment: FoundExperiment, *, deleted: bool) -> Iterator[Run]:
-        """The runs of an experiment that are deleted, by themselves or with it, or those that are not."""
-        with_all = read_experiment(self._store, experiment).deleted
-        if with_all and not deleted:
-            return
-        for found in runs_of(self._store, experiment):
-            run = self._run(found)
-            if run._facts.state.logs and (with_all or run.deleted) is deleted:
-                yield run
+    def _runs_index(self) -> Index:
+        if self._index is None:
+            from podium.search.index import Index
 
-    def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
-        self._check_known()
-        known = experiments(self._store)
-        if experiment is None:
-            return known
-        names = [experiment] if isinstance(experiment, str) else list(experiment)
-        there = {each.name: each for each in known}
-        for name in names:
-            if name not in there:
-                hint = did_you_mean(near_names(name, there))
-                warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
-        return [there[name] for name in dict.fromkeys(names) if name in there]
+            self._index = Index(self._store)
+        return self._index
 
     # --- deleting, restoring, experiments ----------------------------------------------------------------------------
 
@@ -512,25 +538,23 @@ class Workspace:
         expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
         now = datetime.now(UTC)
         self._check_known()
-        found = (self._experiment(each) for each in experiments(self._store))
+        found = (
+            Experiment(
+                name=each.name,
+                start_time=time_of(each.time_ms),
+                runs=each.runs,
+                tags=each.tags,
+                note=each.note,
+                deleted=each.deleted,
+            )
+            for each in self._runs_index().experiments()
+        )
         kept = [
             each
             for each in found
             if each.deleted is deleted and matches(expr, subject_of_experiment(each), now=now)
         ]
         return Table(sort(kept, order, subject_of_experiment))
-
-    def _experiment(self, found: FoundExperiment) -> Experiment:
-        said = read_experiment(self._store, found)
-        runs = (self._run(each) for each in runs_of(self._store, found))
-        return Experiment(
-            name=found.name,
-            start_time=time_of(found.time_ms),
-            runs=sum(bool(run._facts.state.logs) and not run.deleted for run in runs),
-            tags=said.tags,
-            note=said.note,
-            deleted=said.deleted,
-        )
 
     def delete_experiment(self, name: str) -> None:
         """Mark an experiment and with it all its runs as deleted; again: nothing.
@@ -761,7 +785,7 @@ class Workspace:
         if not run_id or not name:
             raise Invalid(f"{uri!r} names no model of a run. Write runs:/<run id>/<name>.")
         run = self.get_run(run_id)
-        models = run._facts.state.models
+        models = run._facts.state().models
         model = models.get(name)
         if model is None:
             logged = ", ".join(map(repr, models)) or "none"
@@ -866,6 +890,8 @@ class Workspace:
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
         self._end_runs(endings.FINISHED)
+        if self._index is not None:
+            self._index.close()
 
     def _end_runs(self, ending: endings.Ending) -> None:
         # Children before their parents.

@@ -9,7 +9,7 @@ import functools
 import re
 from typing import Literal, TypeAlias
 
-__all__ = ["Goal", "known_goal"]
+__all__ = ["Goal", "goal_of", "known_goal"]
 
 Goal: TypeAlias = Literal["min", "max"]
 
@@ -44,6 +44,15 @@ _MUCH_IS_GOOD = frozenset(
 _MANNERS = frozenset(
     "macro micro weighted samples binary ovr ovo epoch step mean avg best final".split()  # noqa: SIM905
 )
+
+
+def goal_of(text: str | None) -> Goal | None:
+    """The goal a stored word names; None for any other."""
+    match text:
+        case "min" | "max":
+            return text
+        case _:
+            return None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podium.workspace.goals import known_goal
+from podium.search.goals import known_goal
 
 
 @pytest.mark.parametrize(
