@@ -164,9 +164,9 @@ def test_who_claims_an_old_store_clears_it(store: LocalStore) -> None:
 
     claim(store)
 
-    for each in threading.enumerate():
-        if each.name == "podium-leftovers":
-            each.join(60)
+    for thread in threading.enumerate():
+        if thread.name == "podium-leftovers":
+            thread.join(60)
     assert not old.exists()
 
 

@@ -106,6 +106,7 @@ def test_frames_have_attributes_then_metrics_params_and_tags(workspace: Workspac
         "parent_run_id",
         "metrics.f1",
         "metrics.loss",
+        "params.kind",
         "params.lr",
         "tags.team",
     ]
