@@ -214,8 +214,8 @@ def test_a_diff_that_could_not_be_kept_was_not_counted(repository: Path, tmp_pat
     with (
         pytest.warns(PodiumWarning, match=r"podium/git\.diff.*the disk is full"),
         Workspace(FaultyStore(LocalStore(tmp_path / "full"), refuse)) as workspace,
+        workspace.start_run() as run,
     ):
-        with workspace.start_run() as run:
-            pass
+        pass
 
     assert Workspace(tmp_path / "full").get_run(run.run_id).dropped == 1

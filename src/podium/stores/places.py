@@ -155,8 +155,8 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
 
     A store on this machine's disk that is made in a folder that was empty or absent is noted as made by this
     user; a folder that held something is not, for it may hold anybody's models. Where the note cannot be
-    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time. Once a day what killed
-    writers left in it is cleared, aside.
+    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time. Once a day
+    what killed writers left in it is cleared, aside.
 
     Raises:
         StoreError: the store was written by a newer podium, or does not answer.
