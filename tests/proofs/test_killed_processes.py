@@ -8,6 +8,7 @@ the first time; half from when it has got going.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -32,26 +33,38 @@ WORKERS = 8
 REGISTRATIONS = 25
 
 
-def killed_at_some_moment(
-    start: Start, moments: random.Random, longest_s: float, work: Callable[..., None], *arguments: object
-) -> Connection:
-    """Start a process and kill it; what it sent before."""
-    process, acks = start(work, *arguments)
-    if moments.random() < 0.5:
-        acks.poll(30)
-    kill_after(process, moments.uniform(0, longest_s))
-    return acks
+class Killer:
+    """Starts processes and kills them at moments it draws: from their start, or from when they have got going."""
+
+    def __init__(self, start: Start, seed: int) -> None:
+        self._start = start
+        self._moments = random.Random(seed)
+        self._getting_going_s = 0.1  # as long as the last one took: that differs with how busy the machine is
+        self._kills = seed  # in every other store the first is killed while it makes the store
+
+    def kill(self, longest_s: float, work: Callable[..., None], *arguments: object) -> Connection:
+        """What the process sends until it is killed."""
+        began_s = time.monotonic()
+        process, acks = self._start(work, *arguments)
+        self._kills += 1
+        if self._kills % 2:
+            acks.poll(30)
+            self._getting_going_s = time.monotonic() - began_s
+            kill_after(process, self._moments.uniform(0, longest_s))
+        else:
+            kill_after(process, self._moments.uniform(0, 1.5 * self._getting_going_s))
+        return acks
 
 
 def test_no_acknowledged_event_is_lost_in_200_kills_of_a_logging_process(
     tmp_path: Path, start: Start
 ) -> None:
     def of_one_store(number: int) -> dict[str, int]:
-        moments = random.Random(20261124 + number)
+        killer = Killer(start, 20261124 + number)
         store = tmp_path / f"store{number}"
         found = {"before a run": 0, "in a run": 0, "ended": 0, "steps": 0}
         for _ in range(KILLS_OF_A_STORE):
-            acks = killed_at_some_moment(start, moments, 0.06, log_until_killed, str(store))
+            acks = killer.kill(0.06, log_until_killed, str(store))
             acknowledged = [each.decode() for each in drain(acks, acks.recv_bytes)]
             ended, steps = check_runs(store, acknowledged)
             found["before a run" if not acknowledged else "in a run"] += 1
@@ -110,14 +123,12 @@ def test_registering_and_moving_an_alias_is_done_or_not_done_in_100_kills(
     tmp_path: Path, start: Start
 ) -> None:
     def of_one_store(number: int) -> tuple[int, int]:
-        moments = random.Random(20261125 + number)
+        killer = Killer(start, 20261125 + number)
         store = tmp_path / f"store{number}"
         state = {"versions": 0, "candidate": 0, "champion": 0}
         moved = before_the_first = 0
         for kill in range(KILLS_OF_A_STORE):
-            acks = killed_at_some_moment(
-                start, moments, 0.12, register_until_killed, str(store), kill * 1_000
-            )
+            acks = killer.kill(0.12, register_until_killed, str(store), kill * 1_000)
             acknowledged = drain(acks, acks.recv)
             for alias, version, _ in acknowledged:
                 state[alias] = version
@@ -143,8 +154,10 @@ def test_registering_and_moving_an_alias_is_done_or_not_done_in_100_kills(
 
     with ThreadPoolExecutor(AT_ONCE) as lanes:
         counted = list(lanes.map(of_one_store, range(KILLS_WHILE_REGISTERING // KILLS_OF_A_STORE)))
-    print(f"{sum(each for each, _ in counted)} moves; {sum(each for _, each in counted)} killed before the first")
-    assert sum(moved for moved, _ in counted) > KILLS_WHILE_REGISTERING
+    print(
+        f"{sum(each for each, _ in counted)} moves; {sum(each for _, each in counted)} killed before the first"
+    )
+    assert sum(moved for moved, _ in counted) > KILLS_WHILE_REGISTERING / 2
     assert sum(before_the_first for _, before_the_first in counted) > 3
 
 
