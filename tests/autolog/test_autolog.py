@@ -1117,9 +1117,12 @@ def full_disk(folder: Path) -> FaultyStore:
 def test_a_strict_run_heard_nothing_of_what_autolog_could_not_keep(tmp_path: Path) -> None:
     track.autolog()
 
-    with Workspace(full_disk(tmp_path / "full")) as workspace, workspace.start_run(strict=True) as run:
-        with pytest.raises(StoreUnavailable, match="the disk is full"):
-            LogisticRegression(max_iter=500).fit(X, y)
+    with (
+        Workspace(full_disk(tmp_path / "full")) as workspace,
+        workspace.start_run(strict=True) as run,
+        pytest.raises(StoreUnavailable, match="the disk is full"),
+    ):
+        LogisticRegression(max_iter=500).fit(X, y)
 
     assert run.params["max_iter"] == 500
 
@@ -1133,9 +1136,12 @@ def test_a_strict_environment_heard_nothing_of_it_either(
     def train() -> LogisticRegression:
         return LogisticRegression(max_iter=500).fit(X, y)
 
-    with Workspace(full_disk(tmp_path / "full")) as workspace, workspace.start_run():
-        with pytest.raises(StoreUnavailable, match="the disk is full"):
-            train()
+    with (
+        Workspace(full_disk(tmp_path / "full")) as workspace,
+        workspace.start_run(),
+        pytest.raises(StoreUnavailable, match="the disk is full"),
+    ):
+        train()
 
     assert {run.run_name: run.status for run in Workspace(tmp_path / "full").search_runs()}[
         "train"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,3 +189,27 @@ def test_a_key_that_is_no_text_is_a_type_error() -> None:
 @pytest.mark.parametrize("key", ["loss", "val/loss", "a" * 500, "naïve 模型 🐍", "x\u00a0y"])
 def test_any_printable_key_is_good(key: str) -> None:
     assert check_key(key, "metric") == key
+
+
+def test_the_page_names_the_required_fields_of_every_event(specified: Callable[[str], str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    table = page[page.index("Fields of the events") : page.index("What reads a run's models")]
+    rows = {
+        name: set(re.findall(r"`(\w+)`(?!\?)", cell))
+        for name, cell in re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M)
+    }
+    examples = [json.loads(line) for line in specified("run-log").splitlines()]
+    examples.append({"event": "rewind", "time": 1, "to_step": 3})
+
+    for example in examples:
+        if isinstance(example, list) or example["event"] == "painted":
+            continue
+        required = set()
+        for field in set(example) - {"event", "time"}:
+            rest = {name: value for name, value in example.items() if name != field}
+            try:
+                decode(rest)
+            except ValueError:
+                required.add(field)
+        inside = {"path", "size_bytes", "sha256"} if example["event"] == "model" else set()
+        assert rows[example["event"]] - inside == required - inside, example["event"]

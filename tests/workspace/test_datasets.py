@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +20,7 @@ from scipy.sparse import csr_matrix
 
 from podium import Workspace
 from podium.workspace.datasets import describe
+from podium.workspace.surroundings import _SCHEDULERS
 
 VALUES = np.array([[0.5, 1.0, -2.0], [3.0, 4.25, np.nan], [6.0, 7.0, 8.0]])
 
@@ -165,3 +170,43 @@ def test_a_file_has_no_shape(tmp_path: Path) -> None:
     file.write_text("a,b")
 
     assert describe(file, None, "train").shape is None
+
+
+def _digest_by_the_page(columns: list[list[Any]]) -> str:
+    """What docs/format.md says, word by word, without podium."""
+    whole = hashlib.sha256()
+    for column in columns:
+        plain = all(
+            value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**53)
+            for value in column
+        )
+        one = hashlib.sha256()
+        for value in column:
+            if plain:
+                one.update(struct.pack("<d", math.nan if value is None else float(value) + 0.0))
+            elif value is None:
+                one.update(b"-;")
+            elif isinstance(value, str):
+                one.update(b"s%d:%b" % (len(value.encode()), value.encode()))
+            else:
+                text = repr(value if isinstance(value, int) and abs(value) > 2**53 else float(value)).encode()
+                one.update(b"n%d:%b" % (len(text), text))
+        whole.update(one.digest())
+    return whole.hexdigest()[:32]
+
+
+def test_digests_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    found = re.search(r"^```json podium:dataset-digests\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert found is not None
+
+    for example in json.loads(found[1]):
+        columns = example["columns"]
+        assert _digest_by_the_page(columns) == example["digest"]
+        assert digest({str(at): column for at, column in enumerate(columns)}) == example["digest"]
+
+
+def test_the_page_names_every_variable_of_a_scheduler_that_is_recorded() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+
+    assert [name for name in _SCHEDULERS if f"`{name}`" not in page] == []

@@ -317,11 +317,10 @@ def test_a_log_call_after_the_end_amends_and_warns_once() -> None:
 
 def test_a_param_that_two_writers_disagree_about_was_shown_to_nobody(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "store")
-    with workspace.start_run(run_id="shared", resume="allow") as one:
-        with Workspace(tmp_path / "store").amend_run("shared") as other:
-            one.log_param("lr", 0.1)
-            other.log_param("lr", 0.2)
-            other.log_param("depth", 6)
+    with workspace.start_run(run_id="shared", resume="allow") as one, workspace.amend_run("shared") as other:
+        one.log_param("lr", 0.1)
+        other.log_param("lr", 0.2)
+        other.log_param("depth", 6)
 
     with pytest.warns(PodiumWarning, match=r"run shared disagree.*'lr' is 0\.1, and 0\.2 came later") as said:
         read = workspace.get_run("shared")

@@ -55,4 +55,5 @@ def test_the_log_of_the_page_broke_attributes_of_its_run(tmp_path: Path) -> None
     assert (dataset.name, dataset.rows, dataset.schema) == ("train", 1000, {"age": "int64"})
     assert [each.path for each in run.artifacts()] == ["model/MLmodel", "model/model.skops", "report.txt"]
     assert list(run.history("acc").values) == [0.5, 0.9]
-    assert RUN_ID in repr(run) and RUN_ID in run._repr_html_()
+    assert RUN_ID in repr(run)
+    assert RUN_ID in run._repr_html_()
