@@ -144,6 +144,7 @@ def seaweedfs(folder: Path, identities: list[Mapping[str, Any]] | None = None) -
         f"-s3.config={config}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false",
         "-master.telemetry=false",
         "-webdav=false",
         "-admin.ui=false",

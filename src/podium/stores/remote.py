@@ -13,6 +13,7 @@ import os
 import random
 import re
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ _jitter = random.SystemRandom()
 
 # What this process has learnt of a place: whether its create decides races. Never written anywhere.
 _decides: dict[tuple[object, ...], bool] = {}
+_alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
 
 
 class RemoteStore:
@@ -68,8 +70,11 @@ class RemoteStore:
         self._options = storage_options
         self._filesystem, self._root = _opened(url, storage_options)
         self._pid = os.getpid()
+        _alive.add(self)
         self._dialect = dialect_of(self._filesystem)
-        self._identity = (url, *sorted((name, repr(value)) for name, value in storage_options.items()))
+        # A bucket decides or does not, wherever in it a store lies.
+        place = (self._dialect.scheme, self._root.partition("/")[0])
+        self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
 
     @property
     def root(self) -> str:
@@ -256,7 +261,7 @@ class RemoteStore:
     @property
     def _fs(self) -> AbstractFileSystem:
         if self._pid != os.getpid():
-            # A forked child has none of the threads and connections of its parent.
+            # A forked child has none of the threads of its parent, and must not touch its connections.
             self._filesystem, self._root = _opened(self._url, self._options)
             self._pid = os.getpid()
         return self._filesystem
@@ -403,3 +408,25 @@ def _shown(error: BaseException) -> str:
 def _redacted(text: str) -> str:
     """Text without user information and query values of the URLs in it: signed URLs carry secrets there."""
     return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
+
+
+# --- fork ---------------------------------------------------------------------------------------------------------------
+
+
+def _after_fork_in_child() -> None:
+    """Leave the parent's connections alone: to close one here would take it out of the poll set both share."""
+    inherited = {id(store._filesystem): store._filesystem for store in list(_alive)}
+    if not inherited:
+        return
+    import ctypes
+
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        owned = finalizer.peek()
+        if owned is not None and id(owned[0]) in inherited:
+            finalizer.detach()  # it would run at the exit of the child, some without an end
+    for filesystem in inherited.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(filesystem))  # for ever: its destructor closes them too
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
