@@ -12,7 +12,6 @@ from collections import Counter
 from itertools import count, product
 
 import numpy as np
-from podium.types import LiveModel, Run
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +23,7 @@ from sklearn.svm import SVC
 
 from podium import live, load_model, registry, track
 from podium.errors import GateRefused
+from podium.types import LiveModel, Run
 
 # Good enough to be used at all, and better than what is in use (nothing yet: then the first half decides).
 GATE = "metrics.accuracy >= 0.95 and metrics.accuracy > champion.metrics.accuracy"

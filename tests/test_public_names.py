@@ -22,9 +22,9 @@ NAMES = {
         "types"
     ),
     "podium.track": (
-        "active_run amend_run autolog define_metric delete_tag end_run flush get_run last_run log_artifact "
-        "log_artifacts log_dataset log_dict log_metric log_metrics log_model log_param log_params log_text search_runs "
-        "set_experiment set_note set_tag set_tags start_run"
+        "active_run amend_run autolog define_metric delete_experiment delete_run delete_tag end_run experiments flush "
+        "get_run last_run log_artifact log_artifacts log_dataset log_dict log_metric log_metrics log_model log_param "
+        "log_params log_text restore_experiment restore_run search_runs set_experiment set_note set_tag set_tags start_run"
     ),
     "podium.registry": (
         "Registry alias_at check delete_alias delete_model delete_tag delete_version get_model get_version "
@@ -32,10 +32,10 @@ NAMES = {
         "set_note set_tag versions"
     ),
     "podium.types": (
-        "ActiveRun Artifact Check Commit Dataset History LiveModel LiveStatus MetricSummary Model ModelInfo "
+        "ActiveRun Artifact Check Commit Dataset Experiment History LiveModel LiveStatus MetricSummary Model ModelInfo "
         "ModelVersion Point RegisteredModel Run Runs Signature Table Verdict"
     ),
-    "podium.testing": "FaultyStore LossyStore StoreTests",
+    "podium.testing": "FaultyStore LossyStore StoreTests isolated",
     "podium.stores": "Entry Key LocalStore MemoryStore Store",
 }
 # What is public beyond the contract, and why it is there.

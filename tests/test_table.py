@@ -49,6 +49,13 @@ def test_best_of_nothing_says_how_many_rows_were_looked_at() -> None:
         FACTS.max("metrics.auc")
 
 
+def test_best_of_a_field_that_no_row_has_names_what_was_meant() -> None:
+    with pytest.raises(NotFound, match=r"Did you mean 'metrics\.loss'") as raised:
+        FACTS.min("metrics.los")
+
+    assert raised.value.near[0] == "metrics.loss"
+
+
 def test_values_without_an_order_are_refused_with_both_of_them() -> None:
     mixed = Table([Fact("a", metrics={"x": 1.0}), Fact("b", metrics={"x": "one"})])  # type: ignore[dict-item]  # the point
 
@@ -85,6 +92,33 @@ def test_the_text_shows_ten_rows_and_counts_the_rest() -> None:
     assert "n9" in text
     assert "n10" not in text
     assert text.endswith("... and 40 more")
+
+
+def test_a_line_is_no_wider_than_the_terminal_and_says_what_it_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    wide = Table([Fact("n", metrics={f"metric_{each}": 0.5 for each in range(20)}) for _ in range(12)])
+
+    lines = repr(wide).splitlines()
+
+    assert max(map(len, lines)) <= 60
+    assert lines[0].split()[0] == "name"
+    assert lines[-1] == f"... and 2 more, {22 - len(lines[0].split())} more columns"
+
+
+def test_a_narrow_terminal_still_shows_the_first_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "2")
+
+    assert repr(FACTS).splitlines()[1] == "a"
+
+
+def test_a_name_cannot_move_the_cursor_of_who_lists_it() -> None:
+    text = repr(Table([Fact("a\x1b[2Jb\u202ec")]))
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert r"a\x1b[2Jb\u202ec" in text
 
 
 def test_html_is_escaped() -> None:

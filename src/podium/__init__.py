@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from podium.loading import live, load_model, model_info, save_model
     from podium.workspace.workspace import Workspace
 
+    __version__: str
+
 __all__ = [
     "Workspace",
     "default_workspace",
@@ -42,18 +44,20 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return import_module(f"podium.{name}")
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # or checkers would take every misspelt name for one that this makes
 
-        return version("podium")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'podium' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return import_module(f"podium.{name}")
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("podium")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'podium' has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

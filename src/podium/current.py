@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from podium.errors import NoCurrentRun
-from podium.workspace import open_runs
+from podium.workspace import open_runs, two_lines
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     from podium.workspace.active import ActiveRun
     from podium.workspace.workspace import Workspace
 
-__all__ = ["active_run", "current_run", "default_workspace", "last_run", "reset", "set_store"]
+__all__ = [
+    "active_run",
+    "current_run",
+    "default_workspace",
+    "last_run",
+    "reset",
+    "set_aside",
+    "set_store",
+]
 
 
 class _Default:
@@ -110,7 +120,8 @@ def current_run() -> ActiveRun:
     if open_ids:
         raise NoCurrentRun(
             f"{len(open_ids)} runs are open in this process and none of them is current in this thread or task: "
-            f"{', '.join(open_ids[:5])}. Log to the run you mean (run.log_metric(...)), or enter it here: `with run:`.",
+            f"{', '.join(open_ids[:5])}. Log to the run you mean (run.log_metric(...)), or start one here: "
+            "`with track.start_run():`.",
             open=open_ids,
         )
     raise NoCurrentRun(
@@ -128,3 +139,15 @@ def reset() -> None:
     """Forget the default workspace and the current run, as a new process would; for tests."""
     _default.chosen = _default.found = _default.found_by = None
     open_runs.reset()
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside no default workspace is known and no run is open; after it both are what they were."""
+    before = (_default.chosen, _default.found, _default.found_by)
+    with open_runs.set_aside(), two_lines.set_aside():
+        _default.chosen = _default.found = _default.found_by = None
+        try:
+            yield
+        finally:
+            _default.chosen, _default.found, _default.found_by = before

@@ -13,13 +13,18 @@ PodiumError
 PodiumWarning(UserWarning)
 
 A message says what happened, why, and how to mend it; fields beside the text let code act on it.
-This module knows no other module of podium: a field that holds a richer fact is typed ``object``.
+This module imports no other module of podium; type checkers alone are told what richer facts a field holds.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podium.commits.gate import Verdict
+    from podium.workspace.active import ActiveRun
 
 __all__ = [
     "AliasMoved",
@@ -155,7 +160,7 @@ class RunActive(Conflict):
         run: the run that is open.
     """
 
-    def __init__(self, message: str, *, run: object) -> None:
+    def __init__(self, message: str, *, run: ActiveRun) -> None:
         super().__init__(message)
         self.run = run
 
@@ -201,7 +206,7 @@ class GateRefused(Refused):
         verdict: the `Verdict`, with every comparison that was made.
     """
 
-    def __init__(self, message: str, *, verdict: object) -> None:
+    def __init__(self, message: str, *, verdict: Verdict) -> None:
         super().__init__(message)
         self.verdict = verdict
 

@@ -44,12 +44,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name == "Registry":
-        from podium.commits.registry import Registry
+if not TYPE_CHECKING:  # or checkers would take every misspelt name for one that this makes
 
-        return Registry
-    raise AttributeError(f"module 'podium.registry' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name == "Registry":
+            from podium.commits.registry import Registry
+
+            return Registry
+        raise AttributeError(f"module 'podium.registry' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from podium.errors import Invalid, NotFound, missing_extra
+from podium.errors import Invalid, NotFound, missing_extra, near_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 _SHOWN_ROWS = 10
 _SHOWN_WIDTH = 40
+_WIDTH_WITHOUT_TERMINAL = 120
 
 
 class _Missing:
@@ -127,12 +129,18 @@ class Table(Sequence[T_co]):
         if not rows:
             return f"{type(self).__name__}: no rows"
         widths = [max(len(line[at]) for line in [names, *rows]) for at in range(len(names))]
+        fitting = _fitting(widths, shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 0)).columns)
         lines = [
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            "  ".join(text.ljust(width) for text, width in zip(line, widths[:fitting], strict=False)).rstrip()
             for line in [names, *rows]
         ]
+        more = []
         if len(self) > len(rows):
-            lines.append(f"... and {len(self) - len(rows)} more")
+            more.append(f"{len(self) - len(rows)} more")
+        if fitting < len(names):
+            more.append(f"{len(names) - fitting} more columns")
+        if more:
+            lines.append(f"... and {', '.join(more)}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -196,11 +204,24 @@ class Table(Sequence[T_co]):
             if better:
                 best, best_value = row, value
         if best is None:
+            near = near_names(field, self._column_names(self.to_dicts()))
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise NotFound(
-                f"none of the {len(self)} rows has a value for {field!r} that can be compared.",
+                f"none of the {len(self)} rows has a value for {field!r} that can be compared.{hint}",
                 name=field,
+                near=near,
             )
         return best
+
+
+def _fitting(widths: Sequence[int], columns: int) -> int:
+    """How many columns of a table a line of the terminal holds; one in any case."""
+    used = -2
+    for count, width in enumerate(widths):
+        used += 2 + width
+        if used > columns:
+            return max(count, 1)
+    return len(widths)
 
 
 def cell_text(value: object) -> str:
@@ -212,4 +233,6 @@ def cell_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     text = " ".join(str(value).split())
+    if not text.isprintable():  # a name must not move the cursor or colour the screen of who lists it
+        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
     return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "…"

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from podium.autolog import autolog
     from podium.models.info import ModelInfo
     from podium.models.signature import Signature
+    from podium.table import Table
     from podium.workspace.active import ActiveRun
-    from podium.workspace.facts import Dataset, EndStatus
+    from podium.workspace.facts import Dataset, EndStatus, Experiment
     from podium.workspace.run import Run, RunLike, Runs
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -29,8 +30,11 @@ __all__ = [
     "amend_run",
     "autolog",
     "define_metric",
+    "delete_experiment",
+    "delete_run",
     "delete_tag",
     "end_run",
+    "experiments",
     "flush",
     "get_run",
     "last_run",
@@ -44,6 +48,8 @@ __all__ = [
     "log_param",
     "log_params",
     "log_text",
+    "restore_experiment",
+    "restore_run",
     "search_runs",
     "set_experiment",
     "set_note",
@@ -53,13 +59,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name == "autolog":
-        from podium.autolog import autolog
+if not TYPE_CHECKING:  # or checkers would take every misspelt name for one that this makes
 
-        globals()["autolog"] = autolog
-        return autolog
-    raise AttributeError(f"module 'podium.track' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name == "autolog":
+            from podium.autolog import autolog
+
+            globals()["autolog"] = autolog
+            return autolog
+        raise AttributeError(f"module 'podium.track' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -123,6 +131,35 @@ def search_runs(
     return default_workspace().search_runs(
         filter, experiment=experiment, order_by=order_by, limit=limit, deleted=deleted
     )
+
+
+def delete_run(run: RunLike) -> None:
+    """`Workspace.delete_run` of the default workspace."""
+    default_workspace().delete_run(run)
+
+
+def restore_run(run: RunLike) -> None:
+    """`Workspace.restore_run` of the default workspace."""
+    default_workspace().restore_run(run)
+
+
+def experiments(
+    filter: str = "",  # noqa: A002 - MLflow's place and the contract's name
+    *,
+    deleted: bool = False,
+) -> Table[Experiment]:
+    """`Workspace.experiments` of the default workspace."""
+    return default_workspace().experiments(filter, deleted=deleted)
+
+
+def delete_experiment(name: str) -> None:
+    """`Workspace.delete_experiment` of the default workspace."""
+    default_workspace().delete_experiment(name)
+
+
+def restore_experiment(name: str) -> None:
+    """`Workspace.restore_experiment` of the default workspace."""
+    default_workspace().restore_experiment(name)
 
 
 def set_experiment(experiment: str) -> None:

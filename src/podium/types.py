@@ -10,7 +10,7 @@ from podium.models.model import Model
 from podium.models.signature import Signature
 from podium.table import Table
 from podium.workspace.active import ActiveRun
-from podium.workspace.facts import Artifact, Dataset, MetricSummary
+from podium.workspace.facts import Artifact, Dataset, Experiment, MetricSummary
 from podium.workspace.history import History, Point
 from podium.workspace.run import Run, Runs
 
@@ -20,6 +20,7 @@ __all__ = [
     "Check",
     "Commit",
     "Dataset",
+    "Experiment",
     "History",
     "LiveModel",
     "LiveStatus",

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+import gc
 import inspect
+import logging
+import pickle
+import random
+import subprocess
+import sys
 import threading
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +21,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from podium import load_model, registry, track
+from podium import Workspace, load_model, registry, track
 from podium.errors import Invalid, PodiumWarning
 from podium.types import Run
 
@@ -215,9 +225,274 @@ def test_a_library_can_be_left_out() -> None:
 
 def test_an_unknown_library_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(
-        Invalid, match=r"knows no library 'sklaern'; the libraries are sklearn. Did you mean 'sklearn'"
+        Invalid,
+        match=r"knows no library 'sklaern'; the libraries are lightgbm, sklearn, xgboost\. Did you mean 'sklearn'",
     ):
         track.autolog(sklaern=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"max_tuning": 3}, Invalid),
+        ({"max_tuning_runs": -1}, Invalid),
+        ({"max_tuning_runs": "all"}, Invalid),
+        ("on", TypeError),
+    ],
+)
+def test_options_that_cannot_be_raise_at_the_call(options: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"sklearn|max_tuning_runs"):
+        track.autolog(sklearn=options)
+
+    LogisticRegression(max_iter=500).fit(X, y)
+    assert runs() == []
+
+
+def test_another_librarys_estimators_are_tracked_as_its_own_and_can_be_left_out() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+
+    def fit() -> None:
+        lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(X, y)
+
+    with track.autolog(lightgbm=False):
+        fit()
+    assert runs() == []
+    with track.autolog(sklearn=False):
+        fit()
+
+    (run,) = runs()
+    assert run.tags["podium.autolog"] == "lightgbm"
+    assert run.params["n_estimators"] == 3
+    assert run.metrics["training_score"] > 0.5
+
+
+# --- never in the way ---------------------------------------------------------------------------------------------
+
+
+class Custom(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """An estimator of the user's own, which fits another one inside."""
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self.strength = strength
+
+    def fit(self, X: Any, y: Any) -> Custom:
+        self.inner_ = LogisticRegression(C=self.strength, max_iter=500).fit(X, y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.inner_.predict(X)
+
+
+def test_an_estimator_of_ones_own_is_one_run_and_its_clones_are_tracked_too() -> None:
+    track.autolog()
+
+    fitted = Custom(0.5).fit(X, y)
+    clone(fitted).fit(X, y)
+
+    assert [run.params for run in runs()] == [{"strength": 0.5}, {"strength": 0.5}]
+    assert [run.tags["estimator_name"] for run in runs()] == ["Custom", "Custom"]
+
+
+def test_a_class_defined_while_autolog_is_on_is_pickled_without_podium() -> None:
+    import cloudpickle
+
+    track.autolog()
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(  # a class of a script or notebook, which cloudpickle writes by value
+        "from sklearn.base import BaseEstimator\n"
+        "class Mine(BaseEstimator):\n"
+        "    def fit(self, X, y=None):\n"
+        "        self.fitted_ = True\n"
+        "        return self\n"
+        "    def predict(self, X):\n"
+        "        return [1] * len(X)\n",
+        namespace,
+    )
+    model = namespace["Mine"]().fit(X, y)
+    assert len(runs()) == 1
+
+    written = cloudpickle.dumps(model)
+
+    code = (
+        "import sys, pickle; model = pickle.loads(sys.stdin.buffer.read()); "
+        "print(model.predict([1, 2]), type(model)().fit([1]).fitted_, 'podium' in sys.modules)"
+    )
+    read = subprocess.run([sys.executable, "-c", code], input=written, capture_output=True, check=True)
+    assert read.stdout.decode().strip() == "[1, 1] True False"
+
+
+def test_random_numbers_of_the_training_are_those_without_autolog() -> None:
+    def train() -> list[float]:
+        random.seed(1)
+        np.random.seed(1)
+        own, modern = np.random.RandomState(2), np.random.default_rng(3)
+        guessing = DummyClassifier(strategy="stratified")  # draws from numpy's global generator to predict
+        guessing.fit(X, y)
+        DummyClassifier(strategy="stratified", random_state=own).fit(X, y)
+        make_pipeline(StandardScaler(), DummyClassifier(strategy="stratified", random_state=own)).fit(X, y)
+        return [random.random(), np.random.rand(), own.rand(), float(modern.random())]
+
+    plain = train()
+    with track.autolog():
+        tracked = train()
+
+    assert tracked == plain
+    assert len(runs()) == 3
+
+
+def test_what_only_some_instances_can_do_only_those_can_and_a_pipeline_is_one_run() -> None:
+    track.autolog()
+
+    assert not hasattr(make_pipeline(StandardScaler(), LogisticRegression()), "fit_predict")
+    labels = make_pipeline(StandardScaler(), KMeans(n_clusters=3, n_init=1)).fit_predict(X)
+
+    (run,) = runs()
+    assert run.tags["estimator_name"] == "Pipeline"
+    assert len(labels) == 150
+
+
+def test_a_preparing_step_alone_is_no_run() -> None:
+    track.autolog()
+
+    StandardScaler().fit_transform(X)
+    ColumnTransformer([("scale", StandardScaler(), [0, 1])]).fit(X)
+
+    assert runs() == []
+
+
+def test_a_bound_fit_can_be_sent_to_another_process() -> None:
+    track.autolog()
+
+    method = pickle.loads(pickle.dumps(LogisticRegression(C=3.0, max_iter=500).fit))
+
+    assert method(X, y).C == 3.0
+    assert runs()[0].params["C"] == 3.0
+
+
+def test_a_store_that_cannot_be_written_is_a_warning_and_the_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").write_text("not a store")
+    monkeypatch.setenv("PODIUM_STORE", str(tmp_path / "a file"))
+    track.autolog()
+
+    @track.autolog
+    def train(C: float) -> Any:
+        return LogisticRegression(C=C, max_iter=500).fit(X, y)
+
+    with pytest.warns(PodiumWarning, match="autolog could not start a run"):
+        assert train(0.5).C == 0.5
+
+
+def test_a_param_that_breaks_is_a_warning_and_the_rest_is_tracked() -> None:
+    class Odd(Custom):
+        def get_params(self, deep: bool = True) -> dict[str, object]:
+            raise RuntimeError("no params today")
+
+    track.autolog()
+
+    with pytest.warns(PodiumWarning, match="no params today"):
+        Odd().fit(X, y)
+
+    (run,) = runs()
+    assert run.status == "FINISHED"
+    assert run.tags["estimator_name"] == "Odd"
+    assert "training_score" in run.metrics
+
+
+def test_ctrl_c_while_it_fits_is_a_killed_run_and_comes_through() -> None:
+    class Interrupted(Custom):
+        def fit(self, X: Any, y: Any) -> Custom:
+            raise KeyboardInterrupt
+
+    track.autolog()
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted().fit(X, y)
+
+    assert runs()[0].status == "KILLED"
+    assert track.active_run() is None
+
+
+def test_a_search_by_several_scores_and_without_refit_are_runs() -> None:
+    track.autolog(sklearn={"max_tuning_runs": 1})
+    grid = {"C": [0.1, 1.0]}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PodiumWarning)
+        GridSearchCV(
+            LogisticRegression(max_iter=500), grid, cv=3, scoring=["accuracy", "f1_macro"], refit="f1_macro"
+        ).fit(X, y)
+        GridSearchCV(LogisticRegression(max_iter=500), grid, cv=3, refit=False).fit(X, y)
+
+    parents = [run for run in runs() if run.parent_run_id is None]
+    assert [run.tags["estimator_name"] for run in parents] == ["GridSearchCV", "GridSearchCV"]
+    (best, _) = [run for run in runs() if run.parent_run_id is not None]
+    assert best.metrics["rank_test_f1_macro"] == 1.0
+    assert best.tags["estimator_name"] == "LogisticRegression"
+
+
+def test_all_candidates_are_child_runs_if_asked_for() -> None:
+    track.autolog(sklearn={"max_tuning_runs": None}, log_models=False)
+
+    RandomizedSearchCV(
+        LogisticRegression(max_iter=500), {"C": [0.1, 1.0, 10.0]}, n_iter=3, cv=3, random_state=0
+    ).fit(X, y)
+
+    children = [run for run in runs() if run.parent_run_id is not None]
+    assert sorted(run.params["C"] for run in children) == [0.1, 1.0, 10.0]  # type: ignore[type-var]  # floats
+    assert all({"mean_test_score", "std_test_score", "mean_fit_time"} <= set(run.metrics) for run in children)
+    assert all(not key.startswith(("param", "split")) for run in children for key in run.metrics)
+
+
+def test_what_is_not_wanted_is_not_logged_and_an_example_is_if_asked_for() -> None:
+    frame = load_iris(as_frame=True).data
+    with track.autolog(log_models=False, log_datasets=False):
+        LogisticRegression(max_iter=500).fit(frame, y)
+    with track.autolog(log_input_examples=True):
+        LogisticRegression(max_iter=500).fit(frame, y)
+
+    bare, full = runs()
+    assert (len(bare.models), len(bare.datasets)) == (0, 0)
+    assert full.models[0].signature is not None
+    assert any("example" in each.path for each in full.artifacts("model"))
+    assert full.datasets[0].schema == {str(name): "float64" for name in frame.columns}
+
+
+def test_the_experiment_is_that_of_the_settings_and_of_a_parent_if_there_is_one() -> None:
+    track.autolog(experiment="iris")
+
+    LogisticRegression(max_iter=500).fit(X, y)
+    with track.start_run("mine", experiment="other"):
+        for strength in (1.0, 2.0):
+            LogisticRegression(C=strength, max_iter=500).fit(X, y)
+
+    assert [run.experiment for run in runs()] == ["iris", "other", "other"]
+
+
+def test_a_run_in_another_workspace_keeps_children_and_versions_there(tmp_path: Path) -> None:
+    track.autolog(register="iris", log_datasets=False)
+
+    with Workspace(tmp_path / "other") as other, other.start_run("mine"):
+        for strength in (1.0, 2.0):
+            LogisticRegression(C=strength, max_iter=500).fit(X, y)
+        assert other.registry.get_model("iris").latest == 2
+        assert len(other.search_runs()) == 2
+
+    assert runs() == []
+
+
+def test_nothing_is_imported_for_autolog_and_what_comes_later_is_followed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from podium import track; track.autolog(); print('sklearn' in sys.modules);"
+        "from sklearn.linear_model import LogisticRegression;"
+        "LogisticRegression().fit([[0.0], [1.0]], [0, 1]);"
+        "print(track.last_run().metrics['training_score'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False", "1.0"]
 
 
 # --- the decorator -------------------------------------------------------------------------------------------------
@@ -270,8 +545,7 @@ def test_a_bare_number_is_the_value_and_a_failure_is_a_failed_run() -> None:
     with pytest.raises(ZeroDivisionError):
         score(0)
 
-    assert runs()[0].metrics == {"value": 0.25}
-    assert runs()[1].status == "FAILED"
+    assert {run.status: run.metrics for run in runs()} == {"FINISHED": {"value": 0.25}, "FAILED": {}}
 
 
 def test_a_call_inside_a_run_is_its_child() -> None:
@@ -344,6 +618,325 @@ def test_what_cannot_be_tracked_is_warned_about_and_never_breaks_the_call() -> N
         assert use(Odd(), 3) == 3
 
     assert runs()[0].params["x"] == 3
+
+
+def test_nothing_changes_at_decoration_nor_outside_a_call() -> None:
+    before = inspect.getattr_static(LogisticRegression, "fit")
+
+    @track.autolog
+    def plain() -> None: ...
+
+    @track.autolog(experiment="x")
+    def with_arguments() -> None: ...
+
+    assert inspect.getattr_static(LogisticRegression, "fit") is before
+    LogisticRegression(max_iter=500).fit(X, y)
+    assert runs() == []
+
+
+def test_a_decorated_call_is_tracked_also_after_all_was_disabled() -> None:
+    @track.autolog
+    def train() -> Any:
+        return LogisticRegression(max_iter=500).fit(X, y)
+
+    track.autolog()
+    track.autolog(disable=True)
+    train()
+
+    (run,) = runs()
+    assert "training_score" in run.metrics
+
+
+def test_disable_as_a_context_is_off_inside_and_on_again_after() -> None:
+    track.autolog()
+    with track.autolog(disable=True):
+        LogisticRegression(max_iter=500).fit(X, y)
+    assert runs() == []
+
+    LogisticRegression(max_iter=500).fit(X, y)
+
+    assert len(runs()) == 1
+
+
+def test_a_context_inside_a_statement_gives_its_settings_back() -> None:
+    track.autolog(experiment="outer", log_models=False)
+    with track.autolog(experiment="inner", log_models=False):
+        LogisticRegression(max_iter=500).fit(X, y)
+    LogisticRegression(max_iter=500).fit(X, y)
+
+    assert [run.experiment for run in runs()] == ["inner", "outer"]
+
+
+@dataclass
+class Trainer:
+    """A dataclass, of which a tracked method still says only the name."""
+
+    depth: int = 3
+
+    @track.autolog
+    def train(self, lr: float) -> float:
+        return lr * self.depth
+
+    @classmethod
+    @track.autolog
+    def make(cls, lr: float) -> float:
+        return lr
+
+    @staticmethod
+    @track.autolog
+    def score(lr: float) -> float:
+        return lr
+
+
+def test_methods_are_tracked_and_say_only_the_type_of_their_object() -> None:
+    assert Trainer(2).train(0.5) == 1.0
+    assert Trainer.make(0.25) == 0.25
+    assert Trainer.score(0.125) == 0.125
+
+    assert {run.run_name: run.params for run in runs()} == {
+        "train": {"self": "Trainer", "lr": 0.5},
+        "make": {"cls": "Trainer", "lr": 0.25},
+        "score": {"lr": 0.125},
+    }
+
+
+@pytest.mark.parametrize("what", [Trainer, classmethod(lambda cls: None), 3])
+def test_what_is_no_function_is_refused(what: Any) -> None:
+    with pytest.raises(TypeError):
+        track.autolog(what)
+
+
+class Kind(enum.Enum):
+    FAST = "fast"
+
+
+def test_every_kind_of_argument_becomes_what_it_should() -> None:
+    @dataclass
+    class Config:
+        rate: float
+        weights: Any
+        log: logging.Logger
+
+    @track.autolog
+    def train(*extra: Any, **more: Any) -> None: ...
+
+    train(
+        1,
+        2,
+        scalar=np.float32(0.5),
+        flag=True,
+        none=None,
+        text="a",
+        kind=Kind.FAST,
+        path=Path("a/b"),
+        options={"opt": {"lr": 0.1, "name": "sgd"}},
+        config=Config(0.5, X, logging.getLogger("train")),
+        model=make_pipeline(StandardScaler(), LogisticRegression(C=2.0)),
+        frame=load_iris(as_frame=True).data,
+        array=X,
+        log=logging.getLogger("train"),
+        rest=object(),
+        sizes=[1, 2],
+    )
+
+    (run,) = runs()
+    expected = {
+        "extra": [1, 2],
+        "scalar": 0.5,
+        "flag": True,
+        "none": None,
+        "text": "a",
+        "kind": "fast",
+        "path": str(Path("a/b")),
+        "options.opt.lr": 0.1,
+        "options.opt.name": "sgd",
+        "config.rate": 0.5,
+        "config.weights": "ndarray",
+        "config.log": "Logger",
+        "model": "Pipeline",
+        "model.steps.logisticregression": "LogisticRegression",
+        "model.steps.logisticregression.C": 2.0,
+        "log": "Logger",
+        "rest": "object",
+        "sizes": [1, 2],
+    }
+    assert {key: run.params.get(key, "missing") for key in expected} == expected
+    assert [each.name for each in run.datasets] == ["frame", "array"]
+    assert not {"frame", "array"} & set(run.params)
+
+
+def test_what_is_returned_goes_through_untouched_and_is_named() -> None:
+    model = LogisticRegression(max_iter=500).fit(X, y)
+
+    @track.autolog
+    def pair() -> Any:
+        return model, 0.5, {"f1": 0.9, "text": "good", "flag": True}, np.array([1.0])
+
+    @track.autolog(returns="f1")
+    def one() -> float:
+        return 0.75
+
+    returned = pair()
+    assert returned[0] is model
+    assert one() == 0.75
+
+    by_name = {run.run_name: run for run in runs()}
+    assert by_name["pair"].metrics == {"value": 0.5, "f1": 0.9}
+    assert [info.name for info in by_name["pair"].models] == ["model"]
+    assert by_name["one"].metrics == {"f1": 0.75}
+
+
+def test_the_model_that_is_returned_is_kept_as_it_was_returned() -> None:
+    @track.autolog
+    def train() -> Any:
+        model = LogisticRegression(max_iter=500)
+        model.fit(X[:100], y[:100])  # kept, as what was trained first
+        model.set_params(C=0.01)
+        return model.fit(X, y)
+
+    model = train()
+
+    parent = next(run for run in runs() if run.parent_run_id is None)
+    kept: Any = load_model(parent.model_uri()).native
+    assert kept.C == 0.01
+    assert kept.classes_.tolist() == model.classes_.tolist() == [0, 1, 2]
+
+
+def test_a_model_is_not_taken_for_another_that_had_its_place_in_memory() -> None:
+    @track.autolog(log_datasets=False)
+    def train() -> Any:
+        for strength in (0.1, 0.2, 0.3, 0.4):
+            model = LogisticRegression(C=strength, max_iter=500).fit(X, y)
+            last = model
+            del model
+            gc.collect()
+        return last
+
+    train()
+
+    parent = next(run for run in runs() if run.parent_run_id is None)
+    kept: Any = load_model(parent.model_uri()).native
+    assert kept.C == 0.4
+
+
+def test_a_thread_inside_a_decorated_call_logs_to_its_run() -> None:
+    @track.autolog
+    def train() -> None:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda each: track.log_metric("seen", each), range(10)))
+
+    train()
+
+    (run,) = runs()
+    assert run.summary["seen"].count == 10
+
+
+def test_a_fit_in_another_thread_is_not_part_of_a_call_that_happens_to_be_open() -> None:
+    started, may_end = threading.Event(), threading.Event()
+
+    @track.autolog
+    def slow() -> None:
+        started.set()
+        may_end.wait()
+
+    track.autolog()
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(slow)
+        started.wait()
+        LogisticRegression(max_iter=500).fit(X, y)
+        may_end.set()
+        call.result()
+
+    fitted = next(run for run in runs() if run.run_name == "LogisticRegression")
+    assert fitted.parent_run_id is None
+    assert next(run for run in runs() if run.run_name == "slow").metrics == {}
+
+
+def test_what_is_sent_and_thrown_into_a_generator_reaches_its_body() -> None:
+    @track.autolog
+    def train() -> Generator[dict[str, float], float, str]:
+        rate = 1.0
+        while rate > 0:
+            try:
+                rate = yield {"rate": rate}
+            except LookupError:
+                rate = 0.5
+        return "done"
+
+    steps = train()
+    assert next(steps) == {"rate": 1.0}
+    assert steps.send(0.25) == {"rate": 0.25}
+    assert steps.throw(LookupError()) == {"rate": 0.5}
+    with pytest.raises(StopIteration) as stopped:
+        steps.send(0.0)
+
+    assert stopped.value.value == "done"
+    (run,) = runs()
+    assert run.status == "FINISHED"
+    assert list(run.history("rate").values) == [1.0, 0.25, 0.5]
+
+
+def test_a_generator_whose_clean_up_fails_is_a_failed_run() -> None:
+    @track.autolog
+    def train() -> Iterator[dict[str, float]]:
+        try:
+            yield {"loss": 1.0}
+        finally:
+            raise RuntimeError("could not clean up")
+
+    steps = train()
+    next(steps)
+    with pytest.raises(RuntimeError, match="clean up"):
+        steps.close()  # type: ignore[attr-defined]  # a generator, as everything decorated stays what it was
+
+    assert runs()[0].status == "FAILED"
+    assert track.active_run() is None
+
+
+def test_an_async_generator_ends_as_it_is_left_and_takes_what_is_thrown_in() -> None:
+    @track.autolog
+    async def epochs() -> AsyncGenerator[dict[str, float], None]:
+        loss = 1.0
+        while True:
+            try:
+                yield {"loss": loss}
+            except LookupError:
+                loss = 0.5
+
+    async def main() -> None:
+        steps = epochs()
+        await steps.asend(None)
+        assert await steps.athrow(LookupError()) == {"loss": 0.5}
+        await steps.aclose()
+        failing = epochs()
+        await failing.asend(None)
+        with pytest.raises(ZeroDivisionError):
+            await failing.athrow(ZeroDivisionError())
+
+    asyncio.run(main())
+
+    by_status = {run.status: run for run in runs()}
+    assert set(by_status) == {"FINISHED", "FAILED"}
+    assert list(by_status["FINISHED"].history("loss").values) == [1.0, 0.5]
+
+
+def test_a_cancelled_task_is_a_killed_run() -> None:
+    @track.autolog
+    async def train(started: asyncio.Event) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        started = asyncio.Event()
+        task = asyncio.create_task(train(started))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    assert runs()[0].status == "KILLED"
 
 
 # --- registering ---------------------------------------------------------------------------------------------------

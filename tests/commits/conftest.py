@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,22 @@ from podium.models.saving import save_model
 from podium.stores import LocalStore, Store
 
 MakeModel = Callable[..., str]
+_FORMAT = Path(__file__).parents[2] / "docs" / "format.md"
+
+
+@pytest.fixture(scope="session")
+def specified() -> Callable[[str], bytes]:
+    """The bytes of a block of docs/format.md, by its label."""
+    text = _FORMAT.read_text(encoding="utf-8")
+
+    def block(label: str) -> bytes:
+        found = re.findall(
+            rf"^```jsonl? podium:{re.escape(label)}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
+        )
+        assert len(found) == 1, f"docs/format.md has {len(found)} blocks podium:{label}"
+        return str(found[0]).encode()
+
+    return block
 
 
 class Shop:
@@ -24,10 +41,13 @@ class Shop:
         self._folder = folder
         self._facts: dict[str, Mapping[str, float]] = {}
 
-    def make(self, content: object = "a model", *, example: object = None, **metrics: float) -> str:
+    def make(
+        self, content: object = "a model", *, model: object = None, example: object = None, **metrics: float
+    ) -> str:
         """A new model directory, as if a run with these metrics had logged it."""
         path = str(self._folder / f"model{len(self._facts)}")
-        save_model({"content": content, "number": len(self._facts)}, path, input_example=example)
+        value = {"content": content, "number": len(self._facts)} if model is None else model
+        save_model(value, path, input_example=example)
         self._facts[path] = metrics
         return path
 

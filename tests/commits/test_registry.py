@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from podium import Workspace
 from podium.commits.registry import Registry
 from podium.errors import (
     AliasMoved,
@@ -18,13 +24,17 @@ from podium.errors import (
     Invalid,
     ModelNotFound,
     NothingToRollBack,
+    PreflightFailed,
     Quarantined,
     QueryError,
     Refused,
     VersionNotFound,
 )
 from podium.stores import Key, LocalStore, Store
+from podium.strictjson import canonical
+from podium.testing import Fail, FaultyStore
 from tests.commits.conftest import MakeModel, Shop
+from tests.commits.flying_models import AT_HOME, Flying
 
 GATE = "metrics.f1 >= 0.9 and metrics.f1 > champion.metrics.f1"
 
@@ -108,18 +118,114 @@ def test_the_standing_gate_of_an_alias_holds_for_registering_too(
     assert registry.register(model(f1=0.93), "fraud", alias="champion").version == 2
 
 
-def test_a_source_whose_bytes_changed_is_not_registered(store: Store, shop: Shop, tmp_path: Path) -> None:
-    path = shop.make()
+def file_of(model: str) -> Path:
+    """The file of a model that its content lies in."""
+    return Path(model) / "value.json"
+
+
+@pytest.mark.parametrize("alias", [None, "champion"])
+def test_a_source_whose_bytes_changed_is_not_registered(
+    store: LocalStore, shop: Shop, alias: str | None
+) -> None:
+    path = shop.make(example=[1])
     before = shop.find(path)
     registry = Registry(store, find_source=lambda _: before)
-    victim = next(file for file in Path(path).rglob("*") if file.name != "MLmodel" and file.is_file())
-    victim.write_bytes(victim.read_bytes() + b" ")
+    file_of(path).write_bytes(file_of(path).read_bytes() + b" ")
 
-    with pytest.raises(Corrupt, match=victim.name):
-        registry.register(path, "fraud")
+    with pytest.raises(Corrupt, match=r"value\.json"):
+        registry.register(path, "fraud", alias=alias)
 
     with pytest.raises(ModelNotFound):
         registry.history("fraud")
+    assert not (store.root / "models").exists()
+
+
+def test_a_source_that_changes_while_it_is_copied_is_not_registered_and_harms_no_version(
+    store: LocalStore, shop: Shop
+) -> None:
+    path = shop.make()
+    good = Registry(store, find_source=shop.find).register(path, "fraud")
+    (manifest,) = store.root.glob("models/fraud/objects/*.json")
+    manifest.unlink()  # half published, as by a killed process: so the bytes are put again
+    whole = manifest.with_suffix("") / "value.json"
+    content = whole.read_bytes()
+
+    def change(verb: str, key: Key, number: int) -> None:
+        if verb == "put":
+            file_of(path).write_bytes(content[:-1] + b"!")
+
+    with pytest.raises(Corrupt, match=r"value\.json.*while it was registered"):
+        Registry(FaultyStore(store, change), find_source=shop.find).register(path, "fraud")
+
+    assert whole.read_bytes() == content
+    assert not manifest.exists()
+    assert Registry(store, find_source=shop.find).get_model("fraud").latest == good.version
+
+
+def test_what_a_gate_refuses_leaves_no_bytes(registry: Registry, model: MakeModel, store: LocalStore) -> None:
+    with pytest.raises(GateRefused):
+        registry.register(model(f1=0.5), "fraud", gate=GATE)
+    assert list(store.list(Key.parse("models/fraud/objects"))) == []
+
+
+@pytest.mark.parametrize("uri", ["file:///home/ada/model", "/home/ada/model", "C:/models/fraud"])
+def test_no_path_of_a_machine_gets_into_a_commit(store: LocalStore, shop: Shop, uri: str) -> None:
+    found = shop.find(shop.make())
+    local = replace(found, info=replace(found.info, uri=uri))
+    Registry(store, find_source=lambda _: local).register("x", "fraud", alias="champion")
+
+    for file in store.root.rglob("*.json"):
+        assert uri.encode() not in file.read_bytes()
+
+
+def test_a_reason_of_spaces_is_none(registry: Registry, model: MakeModel) -> None:
+    registry.register(model(f1=0.5), "fraud")
+    for why in (None, "", "  "):
+        with pytest.raises(TypeError, match="why"):
+            registry.register(model(), "fraud", force=True, why=why)
+        with pytest.raises(TypeError, match="why"):
+            registry.set_alias("fraud", "champion", 1, force=True, why=why)
+    for verb in (registry.quarantine, registry.release, registry.delete_version):
+        with pytest.raises(TypeError, match="why"):
+            verb("fraud", 1, why=" ")
+    with pytest.raises(TypeError, match="why"):
+        registry.delete_model("fraud", why="")
+    assert len(registry.history("fraud")) == 1
+
+
+def test_text_without_bytes_is_kept_as_far_as_it_goes(
+    registry: Registry, model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODIUM_USER", "ada\udcff")
+    lone = "a\udcff"
+    registry.register(model(), "fraud", tags={lone: lone}, note=lone, why=lone)
+    registry.set_tag("fraud", lone, lone, version=1)
+
+    assert registry.get_version("fraud", 1).tags["a?"] == "a?"
+    assert registry.history("fraud")[-1].why == "a?"
+    assert registry.history("fraud")[-1].user == "ada?"
+
+
+@pytest.mark.parametrize(
+    "act", ["set_alias", "delete_alias", "rollback", "set_tag", "quarantine", "set_gate"]
+)
+def test_a_name_that_is_not_there_is_answered_with_those_that_are_and_leaves_nothing(
+    registry: Registry, model: MakeModel, store: LocalStore, act: str
+) -> None:
+    registry.register(model(), "fraud", alias="champion")
+    acts: dict[str, Callable[[str], object]] = {
+        "set_alias": lambda name: registry.set_alias(name, "a", 1),
+        "delete_alias": lambda name: registry.delete_alias(name, "champion"),
+        "rollback": registry.rollback,
+        "set_tag": lambda name: registry.set_tag(name, "a", "b"),
+        "quarantine": lambda name: registry.quarantine(name, 1, why="x"),
+        "set_gate": lambda name: registry.set_gate(name, "champion", None),
+    }
+
+    with pytest.raises(ModelNotFound, match="Did you mean 'fraud'"):
+        acts[act]("fruad")
+
+    assert [each.name for each in (store.root / "models").iterdir()] == ["fraud"]
 
 
 @pytest.mark.parametrize("name", ["", " fraud", "a/b", "a@b", "a:b", "a\nb", "x" * 201])
@@ -251,6 +357,75 @@ def test_delete_alias(three: Registry) -> None:
         three.delete_alias("fraud", "champion")
 
 
+def test_an_expected_alias_is_the_one_at_the_first_look(three: Registry) -> None:
+    three.set_alias("fraud", "candidate", 2)
+    assert three.set_alias("fraud", "champion", 3, expect="@champion").aliases == {"champion"}
+    with pytest.raises(AliasMoved):
+        three.set_alias("fraud", "champion", 1, expect="@candidate")
+    with pytest.raises(Invalid):
+        three.set_alias("fraud", "champion", 1, expect="models:/churn/3")
+
+
+# --- preflight -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AT_HOME, "yes")
+
+
+def flying(shop: Shop, does: str) -> str:
+    return shop.make(model=Flying(does), example=[1.0, 2.0])
+
+
+@pytest.mark.usefixtures("at_home")
+def test_registering_with_an_alias_loads_the_model_first_and_a_failure_is_recorded(
+    registry: Registry, shop: Shop, store: LocalStore
+) -> None:
+    with pytest.raises(PreflightFailed, match="no weights"):
+        registry.register(flying(shop, "raise"), "fraud", alias="champion", why="please")
+
+    (commit,) = registry.history("fraud")
+    assert (commit.verb, commit.refused, commit.why, commit.to_version) == ("register", True, "please", None)
+    assert commit.preflight == "failed: ValueError: no weights"
+    assert list(store.list(Key.parse("models/fraud/objects"))) == []
+    assert registry.register(flying(shop, "nothing"), "fraud", alias="champion").version == 1
+    assert registry.history("fraud")[0].preflight == "passed"
+
+
+@pytest.mark.usefixtures("at_home")
+def test_an_alias_moves_only_to_what_loads_and_predicts_and_the_refusal_is_recorded(
+    registry: Registry, shop: Shop
+) -> None:
+    registry.register(flying(shop, "nothing"), "fraud", alias="champion")
+    registry.register(flying(shop, "raise"), "fraud")
+
+    with pytest.raises(PreflightFailed) as raised:
+        registry.set_alias("fraud", "champion", 2, force=True, why="a gate is no preflight")
+
+    assert raised.value.version == 2
+    commit = registry.history("fraud")[0]
+    assert (commit.refused, commit.forced, commit.from_version, commit.to_version) == (True, False, 1, 2)
+    assert holder(registry) == 1
+    assert registry.set_alias("fraud", "champion", 2, preflight="skip").aliases == {"champion"}
+    assert registry.history("fraud")[0].preflight == "skipped: as asked"
+
+
+def test_a_flight_that_is_required_refuses_what_cannot_be_tried(three: Registry) -> None:
+    with pytest.raises(PreflightFailed, match="no input example"):
+        three.set_alias("fraud", "champion", 2, preflight="require")
+    three.set_alias("fraud", "champion", 2)
+    assert three.history("fraud")[0].preflight == "skipped: it has no input example to predict"
+    with pytest.raises(Invalid, match="'auto', 'require' or 'skip'"):
+        three.set_alias("fraud", "champion", 3, preflight="maybe")  # type: ignore[arg-type]  # the point
+
+
+@pytest.fixture
+def racing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One writer comes in the middle of another: as from another machine, where the lock is not seen."""
+    monkeypatch.setattr("podium.commits.registry._LOCK_PATIENCE_S", 0.01)
+
+
 # --- roll back -----------------------------------------------------------------------------------------------------
 
 
@@ -293,10 +468,9 @@ def test_rolling_back_to_an_earlier_holder_counts_all_above_as_rolled_back(
     assert three.rollback("fraud", to=1).version == 1
     fourth = three.register(model(), "fraud", alias="champion")
     assert three.rollback("fraud", expect=fourth).version == 1
+    never = three.register(model(), "fraud")
     with pytest.raises(NothingToRollBack, match="never held it"):
-        three.rollback(
-            "fraud", "champion", to=fourth.version - 0 if False else three.register(model(), "fraud")
-        )
+        three.rollback("fraud", to=never)
 
 
 def test_rolling_back_what_moved_is_refused(three: Registry) -> None:
@@ -305,6 +479,64 @@ def test_rolling_back_what_moved_is_refused(three: Registry) -> None:
     with pytest.raises(AliasMoved):
         three.rollback("fraud", expect=1)
     assert holder(three) == 2
+
+
+def test_rolling_back_to_a_version_whose_bytes_changed_is_refused(three: Registry, store: LocalStore) -> None:
+    first = three.get_version("fraud", 1)
+    three.set_alias("fraud", "champion", 2)
+    (victim,) = store.root.glob(f"models/fraud/objects/{first.sha256[:32]}.0/value.json")
+    victim.write_bytes(victim.read_bytes()[:-1] + b"!")
+
+    with pytest.raises(Corrupt, match=r"value\.json"):
+        three.rollback("fraud")
+    assert holder(three) == 2
+    assert len(three.history("fraud", "champion")) == 2
+
+
+@pytest.mark.usefixtures("racing")
+@pytest.mark.parametrize("verb", ["rollback", "delete_alias"])
+def test_an_alias_that_moves_during_the_call_is_not_touched(
+    three: Registry, store: LocalStore, shop: Shop, verb: str
+) -> None:
+    three.set_alias("fraud", "champion", 2)
+    moved = False
+
+    def move(store_verb: str, key: Key, number: int) -> None:
+        nonlocal moved
+        if store_verb == "create" and not moved:
+            moved = True
+            three.set_alias("fraud", "champion", 3)
+
+    late = Registry(FaultyStore(store, move), find_source=shop.find)
+    with pytest.raises(AliasMoved, match="you expected 2, and now it points to version 3"):
+        getattr(late, verb)("fraud", "champion")
+
+    assert holder(three) == 3
+
+
+@pytest.mark.usefixtures("racing")
+def test_a_rollback_goes_to_bytes_it_verified_although_the_holder_before_is_quarantined_meanwhile(
+    three: Registry, store: LocalStore, shop: Shop
+) -> None:
+    three.set_alias("fraud", "champion", 2)
+    three.set_alias("fraud", "champion", 3)
+    (victim,) = store.root.glob(
+        f"models/fraud/objects/{three.get_version('fraud', 1).sha256[:32]}.0/value.json"
+    )
+    victim.write_bytes(b"!")
+    moved = False
+
+    def quarantine(verb: str, key: Key, number: int) -> None:
+        nonlocal moved
+        if verb == "create" and not moved:
+            moved = True
+            three.quarantine("fraud", 2, why="trained on test data")
+
+    late = Registry(FaultyStore(store, quarantine), find_source=shop.find)
+    with pytest.raises(Corrupt, match=r"models:/fraud/1"):
+        late.rollback("fraud")
+
+    assert holder(three) == 3
 
 
 # --- quarantine and deletion ---------------------------------------------------------------------------------------
@@ -416,6 +648,41 @@ def test_where_an_alias_pointed_at_a_time(three: Registry) -> None:
         three.alias_at("fraud", "champion", datetime(2026, 1, 1))
 
 
+def test_where_an_alias_pointed_before_and_after_each_kind_of_move(three: Registry) -> None:
+    three.set_alias("fraud", "champion", 2)
+    three.rollback("fraud")
+    three.delete_alias("fraud", "champion")
+    moments = [each.time for each in reversed(three.history("fraud", "champion"))]
+    if len(set(moments)) == len(moments):  # two commits of one millisecond are one moment
+        held = [three.alias_at("fraud", "champion", each) for each in moments]
+        assert [None if each is None else each.version for each in held] == [1, 2, 1, None]
+    assert three.alias_at("fraud", "champion", "2100-01-01") is None
+    assert three.alias_at("fraud", "never", "2100-01-01") is None
+
+
+@pytest.mark.parametrize("value", ["0.9", b"1", None, [1], object()], ids=str)
+def test_a_metric_is_a_number(three: Registry, value: object) -> None:
+    with pytest.raises(TypeError, match=r"'f1' is .* no number"):
+        three.log_metrics("fraud", 1, {"f1": value})  # type: ignore[dict-item]  # the point
+    assert three.get_version("fraud", 1).metrics == {"f1": 0.9}
+
+
+@pytest.mark.usefixtures("racing")
+def test_latest_is_one_version_throughout_a_call(three: Registry, store: LocalStore, shop: Shop) -> None:
+    raced = False
+
+    def register(verb: str, key: Key, number: int) -> None:
+        nonlocal raced
+        if verb == "create" and not raced:
+            raced = True
+            three.register(shop.make(), "fraud")
+
+    late = Registry(FaultyStore(store, register), find_source=shop.find)
+    assert late.log_metrics("fraud", "latest", {"auc": 0.5}).version == 3
+    assert three.get_version("fraud", 3).metrics["auc"] == 0.5
+    assert "auc" not in three.get_version("fraud", 4).metrics
+
+
 # --- views and broken stores ---------------------------------------------------------------------------------------
 
 
@@ -471,8 +738,6 @@ def test_two_histories_in_one_folder_are_told_apart(
 def test_a_store_that_was_replaced_is_noticed_by_who_saw_the_other(
     three: Registry, store: LocalStore, shop: Shop, tmp_path: Path
 ) -> None:
-    import shutil
-
     assert three.resolve("models:/fraud@champion") == "models:/fraud/1"
     other = Registry(LocalStore(tmp_path / "other"), find_source=shop.find)
     for _ in range(5):
@@ -506,3 +771,128 @@ def test_versions_of_the_same_bytes_share_one_object(
     ]
     assert len(manifests) == 1
     assert registry.get_model("fraud").latest == 2
+
+
+def test_resolving_reads_no_more_where_there_are_more_versions(
+    three: Registry, store: LocalStore, shop: Shop
+) -> None:
+    def reads(registry: Registry, counted: FaultyStore) -> int:
+        before = counted.operations
+        registry.resolve("models:/fraud@champion")
+        return counted.operations - before
+
+    def fresh() -> tuple[int, int]:
+        counted = FaultyStore(store, {})
+        registry = Registry(counted, find_source=shop.find)
+        return reads(registry, counted), reads(registry, counted)
+
+    few = fresh()
+    for _ in range(20):
+        three.register(shop.make(), "fraud")
+
+    assert fresh() == few
+    assert few == (4, 2)  # the index and its commit, that commit again and the next; then only these two
+
+
+def test_an_index_that_cannot_be_written_costs_nothing_but_time(
+    three: Registry, store: LocalStore, shop: Shop
+) -> None:
+    def full(verb: str, key: Key, number: int) -> Fail | None:
+        return (
+            Fail(lambda: OSError(28, "no space left")) if key.name == "index.json" and verb == "put" else None
+        )
+
+    registry = Registry(FaultyStore(store, full), find_source=shop.find)
+
+    registry.set_alias("fraud", "champion", 2)
+
+    assert registry.resolve("models:/fraud@champion") == "models:/fraud/2"
+    assert Registry(store, find_source=shop.find).resolve("models:/fraud@champion") == "models:/fraud/2"
+
+
+@pytest.mark.usefixtures("racing")
+def test_a_lock_that_somebody_holds_spares_retries_and_decides_nothing(
+    three: Registry, store: LocalStore
+) -> None:
+    from filelock import FileLock
+
+    with FileLock(store.root / "models/fraud/.~lock"):
+        assert three.set_alias("fraud", "champion", 2).version == 2
+
+
+def test_nothing_is_changed_through_a_registry_that_only_reads(
+    three: Registry, store: LocalStore, shop: Shop
+) -> None:
+    reading = Registry(store, find_source=shop.find, read_only=True)
+    for change in (
+        lambda: reading.register(shop.make(), "fraud"),
+        lambda: reading.set_alias("fraud", "champion", 2),
+        lambda: reading.delete_alias("fraud", "champion"),
+        lambda: reading.set_tag("fraud", "a", "b"),
+        lambda: reading.delete_model("fraud", why="x"),
+    ):
+        with pytest.raises(Invalid, match="read_only"):
+            change()
+    assert reading.history("fraud") == three.history("fraud")
+
+
+def test_a_wide_hole_that_a_copy_left_is_never_written_into(
+    three: Registry, store: LocalStore, shop: Shop
+) -> None:
+    for number in range(6):
+        three.set_tag("fraud", "n", number)
+    commits = store.root / "models/fraud/commits"
+    for number in (4, 5, 6):
+        (commits / f"{number:020}.json").unlink()
+    (store.root / "models/fraud/index.json").unlink()
+
+    copy = Registry(store, find_source=shop.find, patience_s=0.05)
+    with pytest.raises(ForkedHistory, match=r"commit 7 .* is there and commit 4 is not"):
+        copy.set_alias("fraud", "champion", 2)
+
+    assert copy.resolve("models:/fraud@champion") == "models:/fraud/1"
+    assert not (commits / f"{4:020}.json").exists()
+
+
+@pytest.mark.parametrize("what", ["a newer podium", "a fork", "another history", "a flipped bit", "nothing"])
+def test_a_live_model_keeps_serving_whatever_happens_to_the_history(
+    store: LocalStore, shop: Shop, what: str
+) -> None:
+    with Workspace(store.root) as workspace:
+        for number in range(2):
+            workspace.registry.register(shop.make(number), "fraud", alias="champion" if not number else None)
+        serving = workspace.live("models:/fraud@champion", poll_s=3_600)
+        commits = store.root / "models/fraud/commits"
+        _break(what, commits, shop)
+
+        assert not serving.refresh()
+
+        status = serving.status()
+        assert (status.version, serving.current.uri) == (1, "models:/fraud/1")
+        assert status.last_error is not None
+        assert serving.native["content"] == 0
+        serving.close()
+
+
+def _break(what: str, commits: Path, shop: Shop) -> None:
+    last, following = commits / f"{2:020}.json", commits / f"{3:020}.json"
+    match what:
+        case "a newer podium":
+            document = json.loads(last.read_bytes())
+            previous = hashlib.sha256(last.read_bytes()).hexdigest()
+            del document["digest"]
+            document |= {"revision": 3, "previous": previous, "needs": ["something new"]}
+            document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
+            following.write_bytes(canonical(document) + b"\n")
+        case "a fork":
+            following.write_bytes(last.read_bytes())
+        case "another history":
+            other = Registry(LocalStore(commits.parents[3] / "other"), find_source=shop.find)
+            for _ in range(2):
+                other.register(shop.make(), "fraud", alias="champion")
+            last.write_bytes((commits.parents[3] / f"other/models/fraud/commits/{last.name}").read_bytes())
+        case "a flipped bit":
+            data = last.read_bytes()
+            following.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
+        case _:
+            shutil.rmtree(commits.parent)

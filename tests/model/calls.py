@@ -104,21 +104,18 @@ def registering(
     commit_id: str,
 ) -> Steps[Outcome]:
     """Register a version."""
-    published: list[str] = []
 
-    def publishing_as(name: str) -> ObjectFiles:
-        published.append(name)
-        return files_as(content)(name)
+    def deciding(published: frozenset[str]) -> Decide:
+        return decisions.deciding_register(
+            Register(None, None, sha256_of(content), 1, "f", "data", alias=alias),
+            gate=None,
+            candidate=GateFacts({}, {}, {}),
+            preflight=_FLOWN,
+            force=False,
+            published=published,
+        )
 
-    decide = decisions.deciding_register(
-        Register(None, None, sha256_of(content), 1, "f", "data", alias=alias),
-        gate=None,
-        candidate=GateFacts({}, {}, {}),
-        preflight=None,
-        force=False,
-        published=lambda: published[-1],
-    )
-    return publish_and_commit(history, publishing_as, sha256_of(content)[:32], decide, stamp(commit_id))
+    return publish_and_commit(history, files_as(content), deciding, stamp(commit_id))
 
 
 def committing(history: History, decide: Decide, commit_id: str) -> Steps[Outcome]:
@@ -147,7 +144,8 @@ def register(content: str, known: History = FRESH, *, alias: str | None = None, 
 def set_alias(version: int, known: History, *, expect: int | None = None, by: str = "") -> Call:
     """`Registry.set_alias`."""
     name = f"set_alias {version}{by}"
-    decide = decisions.deciding_alias(NAME, ALIAS, version, expect=expect, preflight=_FLOWN, force=False)
+    expectation = decisions.expectation(known.state, NAME, expect)
+    decide = decisions.deciding_alias(NAME, ALIAS, version, expect=expectation, preflight=_FLOWN, force=False)
     return _call(name, name, lambda: committing(known, decide, name))
 
 

@@ -181,7 +181,12 @@ def test_taking_no_answer_for_a_failure_is_caught(monkeypatch: pytest.MonkeyPatc
 def test_keeping_a_decision_after_another_commit_came_first_is_caught() -> None:
     def stubborn(number: int) -> Call:
         shipped = decisions.deciding_alias(
-            NAME, ALIAS, number, expect=1, preflight=decisions.Preflight("passed"), force=False
+            NAME,
+            ALIAS,
+            number,
+            expect=decisions.Expectation(1, 1),
+            preflight=decisions.Preflight("passed"),
+            force=False,
         )
         name = f"stubborn {number}"
         decide: Decide = _from_the_first_look(shipped)

@@ -53,7 +53,7 @@ def kill_after(process: ForkServerProcess, seconds: float) -> None:
 
 def drain(acks: Connection, receive: Callable[[], Any]) -> list[Any]:
     """All that was sent whole before the other end died."""
-    received = []
+    received: list[Any] = []
     while True:
         try:
             if not acks.poll(0):

@@ -1,9 +1,12 @@
-"""Files are kept with their hash, nothing that was acknowledged is overwritten, and what comes back is what was kept."""
+"""Files are kept with their hash, nothing acknowledged is overwritten, and what comes back is what was kept."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -89,22 +92,106 @@ def test_no_file_lies_on_above_or_below_another_and_case_never_tells_two_apart(
     assert not [one for one in by_key for other in by_key if other.startswith(f"{one}/")]
 
 
-def test_a_file_that_is_written_to_while_it_is_kept_is_kept_as_it_was_at_one_moment(
-    store: LocalStore, keys: RunKeys, tmp_path: Path
+class BusyInPieces(LocalStore):
+    """While the first piece of a file is put, somebody writes to the file."""
+
+    busy: Path | None = None
+
+    def put_chunks(self, key: Key, chunks: Iterable[bytes]) -> None:
+        super().put_chunks(key, self._meanwhile(chunks))
+
+    def _meanwhile(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            if self.busy is not None:
+                self.busy.write_bytes(b"one, two and three")
+                self.busy = None
+
+
+class BusyAsAWhole(MemoryStore):
+    """A store that takes files whole; just before it reads one somebody writes to it."""
+
+    busy: Path | None = None
+
+    def put(self, key: Key, source: Source) -> None:
+        if self.busy is not None:
+            self.busy.write_bytes(b"one, two and three")
+            self.busy = None
+        super().put(key, source)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("kind", ["pieces", "whole"])
+def test_of_a_file_that_is_written_to_while_it_is_kept_the_hash_is_that_of_what_is_stored(
+    tmp_path: Path, keys: RunKeys, kind: str, again: bool
 ) -> None:
+    store = BusyInPieces(tmp_path / "store") if kind == "pieces" else BusyAsAWhole()
+    shelf = Shelf(store, keys, True, {})
     source = tmp_path / "train.log"
+    first = shelf.keep("train.log", b"zero") if again else None
     source.write_bytes(b"one")
+    store.busy = source
 
-    class Busy(LocalStore):
-        def put(self, key: Key, data: Source) -> None:
-            if isinstance(data, Path):
-                data.write_bytes(b"one and two")
-            super().put(key, data)
+    artifact = shelf.keep("train.log", source)
 
-    artifact = Shelf(Busy(store.root), keys, True, {}).keep("train.log", source)
+    assert source.read_bytes() == b"one, two and three"
+    kept = read_artifact(store, keys, artifact)
+    assert kept in {b"one", b"one, two and three"}
+    assert (artifact.size_bytes, artifact.sha256) == (len(kept), sha(kept))
+    if first is not None:
+        assert artifact.key == f"train.log~{sha(kept)[:16]}"
+        assert read_artifact(store, keys, first) == b"zero"
 
-    assert (artifact.size_bytes, artifact.sha256) == (11, sha(b"one and two"))
-    assert read_artifact(store, keys, artifact) == b"one and two"
+
+def test_a_file_is_read_once_where_the_store_is_a_disk(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "checkpoint.bin"
+    source.write_bytes(b"x" * 3_000_000)
+    opened: list[str] = []
+    really_open = Path.open
+
+    def counted(self: Path, *args: Any, **kwargs: Any) -> Any:
+        opened.append(self.name)
+        return really_open(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", counted)
+    artifact = shelf.keep("checkpoint.bin", source)
+
+    assert opened == ["checkpoint.bin"]
+    assert artifact.sha256 == sha(b"x" * 3_000_000)
+
+
+def test_threads_that_keep_one_path_at_once_overwrite_nothing(store: LocalStore, keys: RunKeys) -> None:
+    class Slow(LocalStore):
+        def put(self, key: Key, source: Source) -> None:
+            all_have_a_key.wait(60)
+            super().put(key, source)
+
+    all_have_a_key = threading.Barrier(4)
+    shelf = Shelf(Slow(store.root), keys, True, {})
+    kept: list[tuple[Artifact, bytes]] = []
+
+    def keep(data: bytes) -> None:
+        kept.append((shelf.keep("report.txt", data), data))
+
+    threads = [threading.Thread(target=keep, args=(b"from %d" % each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len({artifact.key for artifact, _ in kept}) == 4
+    assert all(read_artifact(store, keys, artifact) == data for artifact, data in kept)
+
+
+def test_a_file_can_be_kept_beside_those_of_a_model(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_bytes(b"flavors")
+    shelf.keep_model("model", tmp_path, [("MLmodel", 7, sha(b"flavors"))], sha(b"manifest"))
+
+    assert shelf.keep("model/card.md", b"# card").key == "model/card.md"
+    assert shelf.keep("model/MLmodel", b"other").key == f"model/MLmodel~{sha(b'other')[:16]}"
+    assert shelf.keep("model", b"a file").key == f"model~{sha(b'a file')[:16]}"
 
 
 def test_a_model_is_kept_as_a_folder_and_a_second_one_beside_it(
@@ -139,6 +226,21 @@ def test_bytes_that_are_not_those_that_were_kept_are_refused_by_name(
     with pytest.raises(Corrupt, match=r"report\.txt"):
         save_artifact(store, keys, artifact, tmp_path / "out" / "report.txt")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "key", ["../../../../../../etc/passwd", "/etc/passwd", "", "a\\b", "con", "a//b", "k" * 2_000]
+)
+def test_a_key_that_a_stranger_made_up_is_refused_and_leads_nowhere(
+    store: LocalStore, keys: RunKeys, tmp_path: Path, key: str
+) -> None:
+    hostile = Artifact("report.txt", key, 5, sha(b"hello"))
+
+    with pytest.raises(Corrupt, match=r"report\.txt"):
+        read_artifact(store, keys, hostile)
+    with pytest.raises(Corrupt, match=r"report\.txt"):
+        save_artifact(store, keys, hostile, tmp_path / "to" / "report.txt")
+    assert not (tmp_path / "to").exists()
 
 
 def test_a_file_comes_back_whole(shelf: Shelf, store: LocalStore, keys: RunKeys, tmp_path: Path) -> None:

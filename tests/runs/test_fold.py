@@ -208,6 +208,24 @@ def test_the_log_of_the_page_folds_to_the_run_of_the_page(specified: Callable[[s
     assert state.bad_lines == []
 
 
+@given(
+    start=st.builds(
+        Start, st.sampled_from(["session", "edit"]), st.just("fraud"), after=times, locked=st.booleans()
+    ),
+    time_ms=times,
+)
+def test_a_log_begun_from_what_was_written_is_as_if_it_had_been_read(start: Start, time_ms: int) -> None:
+    line = encode(start, time_ms)
+    begun, read = RunState(RUN_ID), RunState(RUN_ID)
+
+    begun.begin("a", start, time_ms, len(line))
+    read.feed("a", line)
+    for state in (begun, read):
+        state.feed("a", log((time_ms, Note("more"))))
+
+    assert facts(begun) == facts(read)
+
+
 def test_a_torn_last_line_is_left_until_its_newline_is_there() -> None:
     line = log((1, SESSION), (2, Note("whole")))
     state = RunState(RUN_ID)
@@ -229,6 +247,22 @@ def test_a_bad_line_is_one_record_and_harms_no_other() -> None:
     assert (state.note, state.tags) == ("before", {"after": "x"})
 
 
+def test_what_nests_deeper_than_anybody_can_read_is_one_bad_line() -> None:
+    deep = b'{"event":"params","time":2,"params":{"a":' + b"[" * 600 + b"]" * 600 + b"}}\n"
+    deeper = b'{"event":"model","time":2,"facts":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}\n"
+
+    state = run(a=log((1, SESSION)) + deep + deeper + log((3, Note("after"))))
+
+    assert [each.line for each in state.bad_lines] == [2, 3]
+    assert (state.params, state.note) == ({}, "after")
+
+
+def test_a_text_that_is_no_utf_8_harms_nothing() -> None:
+    odd = log((1, SESSION), (2, Params({"\udcff": "\udcfe", "b": ["\udcfd"]})), (3, Note("\udcfc")))
+
+    assert (run(a=odd).params, run(a=odd).note) == ({"\udcff": "\udcfe", "b": ["\udcfd"]}, "\udcfc")
+
+
 def test_a_tag_of_a_clock_that_stepped_back_is_still_the_later_one() -> None:
     state = run(a=log((1_000, SESSION), (1_001, Tags({"t": "old"})), (5, Tags({"t": "new"}))))
 
@@ -243,7 +277,7 @@ def test_what_a_joined_writer_says_is_later_whatever_its_clock_shows() -> None:
 
 
 def test_a_deleted_tag_is_gone_until_it_is_set_again() -> None:
-    begun = [(1, SESSION), (2, Tags({"t": "x"})), (3, Tags({"t": None}))]
+    begun: list[Timed] = [(1, SESSION), (2, Tags({"t": "x"})), (3, Tags({"t": None}))]
 
     assert run(a=log(*begun)).tags == {}
     assert run(a=log(*begun, (4, Tags({"t": "y"})))).tags == {"t": "y"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from podium.runs.reader import (
     FoundRun,
     ensure_experiment,
     experiments,
+    find_again,
     find_run,
     living_writers,
     read_columns,
@@ -73,6 +76,48 @@ def test_an_experiment_whose_file_is_damaged_goes_by_the_name_of_its_folder(stor
     assert [each.name for each in experiments(store)] == ["fraud"]
 
 
+def test_a_folder_that_was_copied_under_another_name_is_another_experiment(store: LocalStore) -> None:
+    ensure_experiment(store, "fraud", 1)
+    shutil.copytree(store.root / "experiments" / "fraud", store.root / "experiments" / "churn")
+
+    assert [(each.name, each.folder.name) for each in experiments(store)] == [
+        ("churn", "churn"),
+        ("fraud", "fraud"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_links_that_came_with_a_store_are_passed_over_and_hide_no_run(
+    store: LocalStore, keys: RunKeys, tmp_path: Path
+) -> None:
+    put_logs(store, keys, {"0123456789": [(1, SESSION)]})
+    outside = tmp_path / "outside"
+    shutil.copytree(store.root, outside)
+    inside = store.root / "experiments"
+    (inside / "linked").symlink_to(outside / "experiments" / "fraud")
+    (inside / "fraud" / "runs" / "named").symlink_to(
+        outside / "experiments" / "fraud" / "runs" / keys.logs.name
+    )
+    (inside / "fraud" / "runs" / keys.logs.name / f"{RUN_ID}.abcdefghjk.jsonl").symlink_to(
+        outside / "experiments" / "fraud" / "runs" / keys.logs.name / f"{RUN_ID}.0123456789.jsonl"
+    )
+
+    (experiment,) = experiments(store)
+    (run,) = runs_of(store, experiment)
+    assert list(run.logs) == ["0123456789"]
+    assert read_run(store, find_run(store, RUN_ID)).status() == "LOST"
+
+
+def test_a_run_of_an_experiment_whose_file_is_damaged_is_found_again(store: LocalStore) -> None:
+    keys = RunKeys.of("Fraud / June", RUN_ID)
+    put_logs(store, keys, {"0123456789": [(1, SESSION)]})
+    (run,) = [run for each in experiments(store) for run in runs_of(store, each)]
+
+    store.put(run.keys.log("abcdefghjk"), encode(SESSION, 2))
+
+    assert sorted(find_again(store, run).logs) == ["0123456789", "abcdefghjk"]
+
+
 @pytest.mark.parametrize("kind", ["local", "memory"])
 def test_all_runs_of_an_experiment_are_found_whatever_else_lies_there(kind: str, store: LocalStore) -> None:
     where: LocalStore | MemoryStore = store if kind == "local" else MemoryStore()
@@ -85,7 +130,8 @@ def test_all_runs_of_an_experiment_are_found_whatever_else_lies_there(kind: str,
     (experiment,) = experiments(where)
     found = {run.run_id: sorted(run.logs) for run in runs_of(where, experiment)}
 
-    assert found == dict.fromkeys((RUN_ID, "nightly"), ["0123456789", "abcdefghjk"])
+    both = ["0123456789", "abcdefghjk"]
+    assert found == {RUN_ID: both, "nightly": both}
 
 
 def test_a_run_is_found_by_a_prefix_that_only_it_has(store: LocalStore) -> None:
@@ -114,15 +160,12 @@ def test_a_run_that_is_not_there_names_those_that_are_near(store: LocalStore) ->
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_parts_that_cover_a_log_are_the_log(data: st.DataObject) -> None:
-    whole = b"".join(
-        encode(event, each)
-        for each, event in enumerate([SESSION, *(Metrics(s, {"loss": 0.5}) for s in range(5))])
-    )
+    logged: list[Event] = [SESSION, *(Metrics(step, {"loss": 0.5}) for step in range(5))]
+    whole = b"".join(encode(event, time_ms) for time_ms, event in enumerate(logged))
     keys, store = RunKeys.of("fraud", RUN_ID), MemoryStore()
     cuts = sorted({0, len(whole), *data.draw(st.lists(st.integers(1, len(whole) - 1), max_size=4))})
-    parts = [*zip(cuts, cuts[1:], strict=False)]
-    for start in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3)):
-        parts.append((start, data.draw(st.integers(start + 1, len(whole)))))
+    more = data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3))
+    parts = [*pairwise(cuts), *((start, data.draw(st.integers(start + 1, len(whole)))) for start in more)]
     for start, end in data.draw(st.permutations(parts)):
         store.put(keys.part("0123456789", start, end), whole[start:end])
 
@@ -165,7 +208,7 @@ def test_a_run_that_is_deleted_while_it_is_read_is_not_found(store: LocalStore, 
         read_run(store, run)
 
 
-# Who lives --------------------------------------------------------------------------------------------------------------
+# Who lives ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_writer_that_lives_holds_its_log_and_one_that_ended_does_not(
@@ -247,6 +290,34 @@ def test_in_a_store_that_is_no_disk_the_last_event_says_how_long_it_was_silent(k
     assert living_writers(store, run, state, now_s=10**9 + 601) == []
 
 
+def test_whoever_sees_a_log_grow_goes_by_its_own_clock_and_not_by_the_writers(keys: RunKeys) -> None:
+    store = MemoryStore()
+    slow = [encode(SESSION, 10**12), encode(Beat(), 10**12 + 60_000)]  # a clock of the year 2001
+    store.put(keys.part("0123456789", 0, len(slow[0])), slow[0])
+    run = find_run(store, RUN_ID)
+    state = read_run(store, run)
+    assert status_of(store, run, state) == "LOST"  # at a first look there is only the time that it bears
+
+    store.put(keys.part("0123456789", len(slow[0]), len(slow[0] + slow[1])), slow[1])
+    run = find_run(store, RUN_ID)
+    state = refresh(store, run, state)
+
+    assert status_of(store, run, state) == "RUNNING"
+    assert living_writers(store, run, state, now_s=time.time() + 599) == ["0123456789"]
+    assert living_writers(store, run, state, now_s=time.time() + 601) == []
+
+
+def test_a_clock_that_is_ahead_does_not_keep_a_dead_run_alive_for_who_watches(keys: RunKeys) -> None:
+    store = MemoryStore()
+    ahead = encode(SESSION, round(time.time() * 1000) + 10**9)
+    store.put(keys.part("0123456789", 0, len(ahead)), ahead)
+    run = find_run(store, RUN_ID)
+    state = read_run(store, run)
+
+    assert living_writers(store, run, state) == ["0123456789"]
+    assert living_writers(store, run, state, now_s=time.time() + 601) == []
+
+
 def test_a_run_that_was_copied_reads_as_it_was(writer: Writer, store: LocalStore, tmp_path: Path) -> None:
     writer.log_metric("loss", 0.5)
     shutil.copytree(store.root, tmp_path / "copy")
@@ -289,8 +360,11 @@ def test_columns_hold_every_point_of_the_keys_asked_for_in_the_order_asked(
 def test_columns_of_several_logs_are_by_step_and_hide_what_a_rewind_hides(
     store: LocalStore, keys: RunKeys
 ) -> None:
-    first = [(1, SESSION), *((10 + step, Metrics(step, {"loss": float(step)})) for step in range(4))]
-    second = [
+    first: list[tuple[int, Event]] = [
+        (1, SESSION),
+        *((10 + step, Metrics(step, {"loss": float(step)})) for step in range(4)),
+    ]
+    second: list[tuple[int, Event]] = [
         (50, SESSION),
         (51, Rewind(1)),
         (52, Metrics(2, {"loss": 20.0})),

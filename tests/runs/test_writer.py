@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import itertools
 import math
 import os
+import sys
+import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,15 +20,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreUnavailable
+from podium.errors import Invalid, ParamConflict, PodiumWarning, RunNotFound, StoreUnavailable
 from podium.runs import writer as writer_module
 from podium.runs.events import Metrics, Note, Params, Rewind, Start, Tags
 from podium.runs.fold import RunState
 from podium.runs.layout import RunKeys
+from podium.runs.locking import is_held
 from podium.runs.reader import find_run, read_run, status_of
-from podium.runs.writer import Writer
+from podium.runs.writer import Writer, open_writers
 from podium.stores import LocalStore, MemoryStore
+from tests.runs.conftest import RUN_ID
 
 Lines = Callable[[Writer], list[Any]]
 
@@ -155,7 +165,15 @@ def test_a_time_of_ones_own_is_kept_and_must_be_aware(writer: Writer, lines: Lin
 
     assert lines(writer)[-1]["at"] == 1_577_836_800_000
     with pytest.raises(Invalid, match="aware"):
-        writer.log_metric("loss", 0.5, time=datetime(2020, 1, 1))  # noqa: DTZ001
+        writer.log_metric("loss", 0.5, time=datetime(2020, 1, 1))
+    with pytest.raises(TypeError, match="aware"):
+        writer.log_metric("loss", 0.5, time=1_577_836_800)  # type: ignore[arg-type]  # what users try
+
+
+def test_metrics_that_are_no_mapping_are_a_type_error(writer: Writer, lines: Lines) -> None:
+    with pytest.raises(TypeError, match="mapping of key to number"):
+        writer.log_metrics([("loss", 0.5)])  # type: ignore[arg-type]  # what users try
+    assert len(lines(writer)) == 1
 
 
 @pytest.mark.parametrize("key", ["", "a\nb", "a" * 501, "\ud800"])
@@ -234,6 +252,40 @@ def test_an_overwrite_stands_also_over_what_this_writer_never_read(
     assert state_of(store, keys).params == {"lr": 0.2}
 
 
+def test_a_param_that_was_lost_is_written_when_it_is_logged_again(
+    writer: Writer, store: LocalStore, keys: RunKeys, disk: FullDisk
+) -> None:
+    disk.room = 0
+    with pytest.warns(PodiumWarning, match="could not keep"):
+        writer.log_params({"lr": 0.1})
+    disk.room = math.inf
+
+    writer.log_params({"lr": 0.1})
+
+    assert state_of(store, keys).params == {"lr": 0.1}
+
+
+def test_a_text_that_is_no_utf_8_comes_back_and_can_be_logged_again(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    path = os.fsdecode(b"data/caf\xe9.csv")
+
+    writer.log_params({"path": path})
+    writer.log_params({"path": path})
+
+    assert state_of(store, keys).params == {"path": path}
+
+
+def test_what_nests_too_deep_for_readers_is_refused_at_the_call(writer: Writer, lines: Lines) -> None:
+    deep: list[Any] = []
+    for _ in range(200):
+        deep = [deep]
+
+    with pytest.raises(Invalid, match="128 deep"):
+        writer.log_params({"deep": deep})
+    assert len(lines(writer)) == 1
+
+
 # Joining ------------------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +335,22 @@ def test_a_rewind_hides_what_earlier_sessions_logged_and_counting_goes_on_behind
 
     record = state_of(store, keys).metrics["loss"]
     assert (record.last, record.last_step, record.count, record.max) == (50.0, 5, 6, 50.0)
+
+
+def test_counting_begins_anew_behind_a_rewind_that_hides_everything(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    first = Writer(store, keys, session)
+    first.log_metric("loss", 1.0, 7)
+    first.end("KILLED")
+
+    second = Writer(store, keys, session, joined=state_of(store, keys))
+    second.rewind(-5)
+    second.log_metric("loss", 2.0)
+    second.end()
+
+    record = state_of(store, keys).metrics["loss"]
+    assert (record.last_step, record.count) == (0, 1)
 
 
 # The end ------------------------------------------------------------------------------------------------------------
@@ -335,6 +403,47 @@ def test_logging_after_the_end_is_later_also_within_one_millisecond(
         assert state_of(store, keys).note == "after"
 
 
+@settings(max_examples=60, deadline=None)
+@given(clock=st.lists(st.integers(0, 5), min_size=12, max_size=12), kinds=st.lists(st.booleans(), max_size=4))
+def test_what_is_said_last_stands_however_the_clock_steps(clock: list[int], kinds: list[bool]) -> None:
+    ticks = iter(clock)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        store, keys = LocalStore(folder), RunKeys.of("fraud", RUN_ID)
+        writer = Writer(
+            store, keys, Start("session", "fraud"), clock_ns=lambda: next(ticks, 0) * 1_000_000 + 10**18
+        )
+        for is_metric in kinds:
+            if is_metric:
+                writer.log_metric("loss", 0.0, 0)
+            else:
+                writer.append(Note("before"))
+        writer.end()
+        writer.append(Note("after"))
+        writer.log_metric("loss", 1.0, 0)
+
+        state = state_of(store, keys)
+    assert (state.note, state.metrics["loss"].last) == ("after", 1.0)
+
+
+def test_a_signal_that_ends_the_run_while_its_end_is_written_decides_and_opens_no_other_log(
+    writer: Writer, store: LocalStore, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(writer_module, "_write", os.write)
+        writer.end("KILLED")
+        return os.write(fd, data)
+
+    monkeypatch.setattr(writer_module, "_write", interrupted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.end("FINISHED")
+
+    found = find_run(store, keys.run_id)
+    assert len(found.logs) == 1
+    assert read_run(store, found).status() == "KILLED"
+
+
 def test_a_signal_handler_may_end_the_run_while_a_line_is_being_written(
     writer: Writer, store: LocalStore, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +459,116 @@ def test_a_signal_handler_may_end_the_run_while_a_line_is_being_written(
     state = state_of(store, keys)
     assert state.status() == "KILLED"
     assert state.note == "interrupted"
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_run_does_not_begin_on_a_disk_that_cannot_take_its_first_line(
+    store: LocalStore, keys: RunKeys, session: Start, disk: FullDisk, room: int
+) -> None:
+    disk.room = room
+
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        Writer(store, keys, session)
+    with pytest.raises(RunNotFound):
+        find_run(store, keys.run_id)
+
+
+def test_a_writer_nobody_holds_keeps_neither_its_file_nor_its_lock(
+    store: LocalStore, keys: RunKeys, session: Start
+) -> None:
+    writer = Writer(store, keys, session)
+    path, descriptor = store.local_path(keys.log(writer.writer_id)), writer._fd
+    assert path is not None
+    assert is_held(path) is True
+
+    del writer
+    gc.collect()
+
+    assert is_held(path) is False
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_writers_come_and_go_while_others_look_for_the_open_ones(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough = threading.Event()
+    problems: list[Exception] = []
+
+    def work(name: str) -> None:
+        for number in range(150):
+            Writer(store, RunKeys.of("fraud", f"{name}-{number}"), Start("session", "fraud")).end()
+
+    def look() -> None:
+        try:
+            while not enough.is_set():
+                open_writers()
+        except RuntimeError as error:
+            problems.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        looker = threading.Thread(target=look)
+        looker.start()
+        workers = [threading.Thread(target=work, args=(f"w{each}",)) for each in range(3)]
+        for thread in workers:
+            thread.start()
+        for thread in workers:
+            thread.join()
+        enough.set()
+        looker.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert problems == []
+
+
+# The disk -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_logged_reaches_the_disk_when_it_is_due_and_only_then(
+    store: LocalStore, keys: RunKeys, session: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    really_sync = os.fsync
+
+    def counted(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        really_sync(fd)
+
+    ticks = itertools.count(10**18, 1_000_000)
+    writer = Writer(store, keys, session, sync_s=10.0, clock_ns=lambda: next(ticks))
+    begun = time.monotonic()
+    monkeypatch.setattr(os, "fsync", counted)
+
+    assert writer.sync_if_due(begun + 5) is False
+    assert writer.sync_if_due(begun + 11) is True
+    assert writer.sync_if_due(begun + 30) is False  # nothing new
+    writer.log_metric("loss", 0.5)
+    assert writer.sync_if_due(begun + 12) is False  # too early
+    assert writer.sync_if_due(begun + 31) is True
+    path = store.local_path(keys.log(writer.writer_id))
+    assert path is not None
+    assert synced == [writer.opening.size_bytes, path.stat().st_size]
+    assert is_held(path) is True  # and the lock is still there
+    writer.end()
+    assert writer.sync_if_due(begun + 1_000) is False
+
+
+def test_a_disk_that_cannot_sync_is_said_once_and_stops_nothing(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", refuse)
+        with pytest.warns(PodiumWarning, match="Input/output error"):
+            writer.sync_if_due(time.monotonic() + 1_000)
+        writer.log_metric("loss", 0.5)
+
+    assert writer.dropped == 0
 
 
 def test_a_log_that_cannot_be_made_raises(store: LocalStore, keys: RunKeys, session: Start) -> None:
@@ -369,10 +588,12 @@ def test_a_full_disk_is_counted_and_said_once_and_told_in_the_log_when_it_has_ro
     writer.log_metric("loss", 0.0)
     disk.room = room
 
-    with pytest.warns(PodiumWarning, match="could not keep") as said:
-        for value in (1.0, 2.0, 3.0):
-            writer.log_metric("loss", value)
-    assert len(said) == 1
+    with pytest.warns(PodiumWarning, match="could not keep"):
+        writer.log_metric("loss", 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.log_metric("loss", 2.0)
+        writer.log_metric("loss", 3.0)
     assert writer.dropped == 3
 
     disk.room = math.inf

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from podium import Workspace, load_model, model_info, track
 from podium.errors import (
     ArtifactNotFound,
+    Conflict,
     Corrupt,
     Invalid,
     NotFound,
@@ -24,7 +28,7 @@ from podium.errors import (
 )
 from podium.stores import LocalStore, MemoryStore
 from podium.testing import FaultyStore
-from podium.types import ActiveRun
+from podium.types import ActiveRun, Run
 
 X, y = load_iris(return_X_y=True)
 
@@ -289,11 +293,66 @@ def _log_in_worker(run: ActiveRun) -> None:
     run.end()
 
 
+def test_what_was_read_is_frozen_and_pickles(tmp_path: Path) -> None:
+    with track.start_run() as active:
+        active.log_params({"lr": 0.1, "sizes": [1, 2]})
+        active.set_tag("team", "fraud")
+        active.log_metric("loss", 1)
+    run = track.get_run(active.run_id)
+
+    for mapping in (run.params, run.tags, run.metrics, run.summary, run.environment):
+        mapping["new"] = 1  # type: ignore[index]  # whoever does it changes a copy
+    with pytest.raises(AttributeError):
+        run.note = "changed"  # type: ignore[misc]  # the point
+
+    assert run == track.get_run(active.run_id)
+    assert json.loads(json.dumps(run.params)) == {"lr": 0.1, "sizes": [1, 2]}
+    there = pickle.loads(pickle.dumps(run))
+    assert there == run
+    assert list(there.history("loss").values) == [1.0]
+    track.amend_run(run).set_tag("later", 1)
+    assert "later" not in run.tags
+    assert "later" in active.tags
+
+
+def test_an_active_run_has_all_of_a_run_also_after_its_end() -> None:
+    with track.start_run("mine", experiment="fraud", note="n", tags={"a": 1}) as run:
+        run.log_metric("loss", 1)
+        run.log_text("x", "x.txt")
+        run.log_dataset([1, 2], "numbers")
+        run.log_model({"a": 1})
+
+    read = track.get_run(run.run_id)
+    public = [name for name in dir(Run) if not name.startswith("_") and not callable(getattr(Run, name))]
+    assert len(public) >= 20
+    assert {name: getattr(run, name) for name in public} == {name: getattr(read, name) for name in public}
+    assert run.artifacts() == read.artifacts()
+    assert run.history() == read.history()
+    assert run.model_uri("other") == f"runs:/{run.run_id}/other"
+
+
+def test_downloads_without_a_place_go_to_a_private_folder_and_are_verified_each_time(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        with workspace.start_run() as run:
+            run.log_text("one", "a/report.txt")
+        first = run.download("a/report.txt")
+        assert first.read_text() == "one"
+        assert tmp_path / "store" not in first.parents
+        private = next(each for each in first.parents if each.name == "artifacts")
+        assert os.name == "nt" or private.stat().st_mode & 0o077 == 0
+        first.write_text("changed by somebody")
+
+        assert run.download("a/report.txt").read_text() == "one"
+        with workspace.amend_run(run) as amended:
+            amended.log_text("two", "a/report.txt")
+        assert (run.download("a") / "report.txt").read_text() == "two"
+        with pytest.raises(Conflict, match="already"):
+            run.download("a", tmp_path)
+
+
 def test_a_run_pickled_to_another_process_is_amended_there(tmp_path: Path) -> None:
     with Workspace(tmp_path / "store") as workspace, workspace.start_run() as run:
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            import pickle
-
             pool.apply(pickle.loads, (pickle.dumps(run),))
         _log_in_worker(pickle.loads(pickle.dumps(run)))
         assert workspace.get_run(run.run_id).status == "RUNNING"
@@ -315,12 +374,29 @@ def test_a_memory_store_does_all_of_it() -> None:
 
 
 def test_a_read_only_workspace_refuses_to_write(tmp_path: Path) -> None:
+    with (
+        Workspace(tmp_path / "absent", read_only=True) as workspace,
+        pytest.raises(Invalid, match="read_only"),
+    ):
+        workspace.start_run()
+    assert not (tmp_path / "absent").exists()
+    with Workspace(tmp_path / "store") as workspace, workspace.start_run() as run:
+        workspace.registry.register(run.log_model({"a": 1}), "fraud")
+    before = {file: file.read_bytes() for file in (tmp_path / "store").rglob("*") if file.is_file()}
+
     with Workspace(tmp_path / "store", read_only=True) as workspace:
-        with pytest.raises(Invalid, match="read_only"):
-            workspace.start_run()
-        with pytest.raises(Invalid, match="read_only"):
-            workspace.registry.set_tag("fraud", "a", 1)
-    assert not (tmp_path / "store").exists()
+        for change in (
+            workspace.start_run,
+            lambda: workspace.amend_run(run),
+            lambda: workspace.registry.set_tag("fraud", "a", 1),
+            lambda: workspace.registry.set_alias("fraud", "champion", 1),
+        ):
+            with pytest.raises(Invalid, match="read_only"):
+                change()
+        assert workspace.get_run(run.run_id) == run
+        assert workspace.load_model("models:/fraud/1").native == {"a": 1}
+
+    assert {file: file.read_bytes() for file in (tmp_path / "store").rglob("*") if file.is_file()} == before
 
 
 def failing_puts(path: Path) -> FaultyStore:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
 import os
+import pickle
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,3 +227,179 @@ def test_set_store_is_exported_for_child_processes(tmp_path: Path, monkeypatch: 
     with track.start_run() as run:
         pass
     assert Workspace(tmp_path / "store").get_run(run.run_id).status == "FINISHED"
+
+
+# --- what a start_run that raises has done: nothing -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tags": {"": 1}},
+        {"tags": {3: "x"}},
+        {"note": 3},
+        {"experiment": ""},
+        {"run_name": 3},
+        {"run_id": "not an id"},
+        {"resume": "maybe"},
+    ],
+)
+def test_a_start_that_raises_leaves_no_run_and_ends_none(wrong: dict[str, Any]) -> None:
+    track.log_metric("loss", 1)
+    implicit = track.active_run()
+    assert implicit is not None
+
+    with pytest.raises((TypeError, Invalid)):
+        track.start_run(**wrong)
+
+    assert track.active_run() is implicit
+    assert implicit.status == "RUNNING"
+    assert [run.run_id for run in track.search_runs()] == [implicit.run_id]
+
+
+def test_a_run_id_in_the_environment_is_still_there_after_a_refused_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PODIUM_RUN_ID", "job-17")
+    with default_workspace().start_run(run_id="other", resume="allow"), pytest.raises(RunActive):
+        track.start_run()
+
+    with track.start_run() as run:
+        assert run.run_id == "job-17"
+    assert "PODIUM_RUN_ID" not in os.environ
+
+
+# --- threads and tasks ----------------------------------------------------------------------------------------------
+
+
+def test_with_several_runs_open_a_thread_of_its_own_is_told_which() -> None:
+    with track.start_run() as first, track.start_run(nested=True) as second, ThreadPoolExecutor(1) as threads:
+        error = threads.submit(track.log_metric, "loss", 1.0).exception()
+
+    assert isinstance(error, NoCurrentRun)
+    assert set(error.open) == {first.run_id, second.run_id}
+
+
+def test_another_threads_open_run_does_not_hinder_a_start() -> None:
+    started, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with track.start_run("theirs"):
+            started.set()
+            may_end.wait()
+
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(hold)
+        started.wait()
+        with track.start_run("mine") as mine:
+            track.log_metric("loss", 1)
+        may_end.set()
+        held.result()
+
+    assert mine.parent_run_id is None
+    assert mine.metrics == {"loss": 1.0}
+
+
+def test_a_child_task_inherits_the_run_and_does_not_own_it() -> None:
+    async def child() -> str:
+        track.log_metric("seen", 1)  # the parent task's run
+        with track.start_run("own") as own:  # not RunActive: the open run is another task's
+            track.log_metric("own", 1)
+        inherited = track.active_run()
+        assert inherited is not None
+        assert inherited.run_name == "outer"
+        assert own.parent_run_id is None
+        return own.run_id
+
+    async def main() -> None:
+        with track.start_run("outer") as outer:
+            own = track.get_run(await asyncio.create_task(child()))
+            assert own.metrics == {"own": 1.0}
+            assert outer.metrics == {"seen": 1.0}
+            with pytest.raises(RunActive):
+                track.start_run("second")
+
+    asyncio.run(main())
+
+
+def test_to_thread_logs_to_the_tasks_run() -> None:
+    async def main() -> None:
+        with track.start_run("a") as a, track.start_run("b", nested=True) as b:
+            await asyncio.to_thread(track.log_metric, "loss", 1)
+            assert b.metrics == {"loss": 1.0}
+            assert a.metrics == {}
+
+    asyncio.run(main())
+
+
+# --- disabled -------------------------------------------------------------------------------------------------------
+
+
+def test_a_child_of_a_disabled_run_is_not_kept_either() -> None:
+    with track.start_run(enabled=False), track.start_run(nested=True) as child:
+        track.log_metric("loss", 1)
+
+    assert not child.enabled
+    assert len(track.search_runs()) == 0
+
+
+def test_podium_disabled_also_keeps_runs_out_of_a_store_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODIUM_DISABLED", "1")
+
+    with Workspace(tmp_path / "store") as workspace, workspace.start_run() as run:
+        run.log_metric("loss", 1)
+
+    assert run.metrics == {"loss": 1.0}
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_disabled_run_pickles_to_a_disabled_run(tmp_path: Path) -> None:
+    set_store(tmp_path / "store")
+
+    with track.start_run("rank 1", enabled=False) as run:
+        there = pickle.loads(pickle.dumps(run))
+    there.log_metric("loss", 1)
+
+    assert (there.enabled, there.run_name) == (False, "rank 1")
+    assert not (tmp_path / "store").exists()
+
+
+# --- the workspace --------------------------------------------------------------------------------------------------
+
+
+def test_leaving_a_workspace_ends_the_runs_it_started_as_it_was_left(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Workspace(tmp_path / "store") as workspace:
+            workspace.start_run("ended").end()
+            workspace.start_run("open")
+            1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    with Workspace(tmp_path / "store") as again:
+        assert {run.run_name: run.status for run in again.search_runs()} == {
+            "ended": "FINISHED",
+            "open": "FAILED",
+        }
+
+
+def test_runs_that_have_ended_are_not_kept_in_memory(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        refs = []
+        for _ in range(3):
+            with workspace.start_run() as run:
+                refs.append(weakref.ref(run))
+        with workspace.start_run() as run:
+            pass  # last_run() holds the last
+        gc.collect()
+
+        assert [each() for each in refs] == [None, None, None]
+
+
+def test_a_copy_of_what_holds_a_run_means_the_same_run() -> None:
+    with track.start_run() as run:
+        assert copy.copy(run) is run
+        assert copy.deepcopy({"callback": [run]})["callback"][0] is run

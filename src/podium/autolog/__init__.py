@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import ParamSpec, Self, TypeVar, cast, overload
 
 from podium.autolog.decorator import decorate
-from podium.autolog.patching import undo_all
-from podium.autolog.settings import Settings, inside, make_settings, set_for_process
+from podium.autolog.patching import is_patched, undo_all
+from podium.autolog.settings import OFF, Settings, inside, make_settings, set_for_process
 
 __all__ = ["Autolog", "autolog"]
 
@@ -25,20 +25,28 @@ R = TypeVar("R")
 class Autolog:
     """What ``track.autolog(...)`` returns: leave it, use it with ``with``, or decorate with it."""
 
-    def __init__(self, settings: Settings, before: Settings | None) -> None:
+    def __init__(self, settings: Settings, before: Settings | None, *, was_patched: bool) -> None:
         self._settings = settings
         self._before = before
+        self._was_patched = was_patched
         self._is_statement = True
         self._entered: list[AbstractContextManager[None]] = []
 
     def _no_statement(self) -> None:
-        """It is used with ``with`` or as a decorator: outside of that nothing is on."""
-        if self._is_statement:
-            self._is_statement = False
-            set_for_process(self._before)
+        """It is used with ``with`` or as a decorator: outside of that all is as it was before."""
+        if not self._is_statement:
+            return
+        self._is_statement = False
+        set_for_process(self._before)
+        if self._was_patched:
+            _patch()
+        else:
+            undo_all()
 
     def __enter__(self) -> Self:
         self._no_statement()
+        if self._settings is not OFF:
+            _patch()
         here = inside(self._settings)
         here.__enter__()
         self._entered.append(here)
@@ -50,9 +58,17 @@ class Autolog:
         self._entered.pop().__exit__(kind, error, trace)
 
     def __call__(self, fn: Callable[P, R], /) -> Callable[P, R]:
-        """``fn``, each call of which is a run."""
+        """``fn``, each call of which is a run; itself, where this is ``disable=True``."""
         self._no_statement()
-        return cast("Callable[P, R]", decorate(fn, self._settings))
+        return fn if self._settings is OFF else cast("Callable[P, R]", decorate(fn, self._settings, _patch))
+
+
+def _patch() -> None:
+    """Follow the libraries there are; again: nothing."""
+    if not is_patched():
+        from podium.autolog import sklearn
+
+        sklearn.install()
 
 
 @overload
@@ -106,6 +122,7 @@ def autolog(
 
     Raises:
         Invalid: an unknown library or option.
+        TypeError: ``fn`` is a class, or no function.
     """
     settings = make_settings(
         returns=returns,
@@ -119,12 +136,11 @@ def autolog(
         log_datasets=log_datasets,
         silent=silent,
     )
+    if fn is not None:
+        return cast("Callable[P, R]", decorate(fn, settings, _patch))
+    was_patched = is_patched()
     if disable:
         undo_all()
-        return Autolog(settings, set_for_process(None))
-    from podium.autolog import sklearn
-
-    sklearn.install()
-    if fn is not None:
-        return cast("Callable[P, R]", decorate(fn, settings))
-    return Autolog(settings, set_for_process(settings))
+        return Autolog(OFF, set_for_process(None), was_patched=was_patched)
+    _patch()
+    return Autolog(settings, set_for_process(settings), was_patched=was_patched)

@@ -12,16 +12,25 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
+import operator
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from types import ModuleType, TracebackType
+from types import MethodType, ModuleType, TracebackType
 from typing import Any
 
 from podium.errors import PodiumWarning
 
-__all__ = ["Around", "add_attribute", "patch_method", "tracking", "undo_all", "when_imported"]
+__all__ = [
+    "Around",
+    "add_attribute",
+    "is_patched",
+    "patch_method",
+    "tracking",
+    "undo_all",
+    "when_imported",
+]
 
 Around = Callable[..., Any]
 """Called as ``around(original, self, *args, **kwargs)`` instead of ``original(self, *args, **kwargs)``."""
@@ -34,19 +43,65 @@ _said: set[str] = set()
 
 
 def patch_method(owner: type, name: str, around: Around) -> bool:
-    """Replace a method that ``owner`` itself defines as a plain function; False where it does not, or is replaced."""
+    """Replace a method that ``owner`` itself defines; False where it does not, or is replaced already.
+
+    Also one that only some instances have (scikit-learn's ``available_if``): those others still lack it.
+    """
     with _lock:
         original = vars(owner).get(name)
-        if (owner, name) in _patched or not inspect.isfunction(original):
+        if (owner, name) in _patched or not _is_method(original):
             return False
-
-        @functools.wraps(original)
-        def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return around(original, self, *args, **kwargs)
-
-        setattr(owner, name, method)
-        _patched[owner, name] = (original, method)
+        replaced = _Replaced(original, around)
+        setattr(owner, name, replaced)
+        _patched[owner, name] = (original, replaced)
         return True
+
+
+def _is_method(value: object) -> bool:
+    if inspect.isfunction(value):
+        return True
+    wrapped = getattr(value, "__wrapped__", None)
+    return (
+        inspect.isfunction(wrapped)
+        and hasattr(type(value), "__get__")
+        and not isinstance(value, classmethod | staticmethod | property | _Replaced)
+    )
+
+
+class _Replaced:
+    """What stands in a class where its method was.
+
+    Pickled, it is the method that was there: cloudpickle writes a class of ``__main__`` by value, and neither a stored
+    model nor a worker process is to find podium in it.
+    """
+
+    def __init__(self, original: Any, around: Around) -> None:
+        self._original = original
+        self._is_function = inspect.isfunction(original)
+        function = original if self._is_function else original.__wrapped__
+
+        @functools.wraps(function)
+        def unbound(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return original.__get__(instance, type(instance))(*args, **kwargs)
+
+        called = original if self._is_function else unbound
+
+        @functools.wraps(function)
+        def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return around(called, self, *args, **kwargs)
+
+        self._method = method
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self._method
+        if not self._is_function:
+            self._original.__get__(instance, owner)  # where the instance lacks the method this raises
+        return MethodType(self._method, instance)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Out of Python's own parts: loading it must not need podium.
+        return (operator.itemgetter(0), ((self._original,),))
 
 
 def add_attribute(owner: type, name: str, value: object) -> None:
@@ -55,6 +110,12 @@ def add_attribute(owner: type, name: str, value: object) -> None:
         if name not in vars(owner):
             setattr(owner, name, value)
             _patched[owner, name] = (_ABSENT, vars(owner)[name])
+
+
+def is_patched() -> bool:
+    """Whether anything is replaced, or will be at its import."""
+    with _lock:
+        return bool(_patched or _waiting)
 
 
 def undo_all() -> None:

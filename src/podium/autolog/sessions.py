@@ -6,6 +6,7 @@ Opens no store: it asks the current run, and the default workspace for a new one
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,25 @@ if TYPE_CHECKING:
     from podium.models.signature import Signature
     from podium.workspace.active import ActiveRun
 
-__all__ = ["Session", "open_session", "register_model"]
+__all__ = ["Session", "forget_kept", "open_call", "open_candidate", "open_fit", "register_model"]
+
+
+class _Kept:
+    """A model that was kept, as long as the object lives: another may get its number after it."""
+
+    __slots__ = ("_held", "_ref", "info")
+
+    def __init__(self, model: object, info: ModelInfo) -> None:
+        self.info = info
+        self._held: object = None
+        self._ref: weakref.ref[Any] | None = None
+        try:
+            self._ref = weakref.ref(model)
+        except TypeError:
+            self._held = model
+
+    def is_of(self, model: object) -> bool:
+        return model is (self._held if self._ref is None else self._ref())
 
 
 @dataclass(eq=False, slots=True)
@@ -33,26 +52,28 @@ class Session:
         run: the run.
         settings: that hold for it.
         is_own: whether autolog made the run for this session, which then ends it.
-        kept: the models kept so far, by the id of the object; shared by all sessions of the run.
+        kept: the models kept so far, the last one last; shared by all sessions of the run.
         defers: whether registering waits for the end: a decorated call has its metrics only then.
     """
 
     run: ActiveRun
     settings: Settings
     is_own: bool
-    kept: dict[int, ModelInfo] = field(default_factory=dict)
+    kept: list[_Kept] = field(default_factory=list)
     defers: bool = False
 
     def keep_model(
         self, model: object, name: str, *, input_example: object = None, signature: Signature | None = None
-    ) -> None:
+    ) -> ModelInfo:
         """Keep a model, unless it was kept already; and register it, unless that waits for the end."""
-        if id(model) in self.kept:
-            return
+        for each in self.kept:
+            if each.is_of(model):
+                return each.info
         info = self.run.log_model(model, name, input_example=input_example, signature=signature)
-        self.kept[id(model)] = info
+        self.kept.append(_Kept(model, info))
         if not self.defers:
             register_model(self, info)
+        return info
 
     @contextmanager
     def here(self) -> Iterator[None]:
@@ -63,10 +84,14 @@ class Session:
                 yield
             return
         open_runs.push(seat)
+        # In the body of a decorated function threads without a run of their own may mean it, as any run that is the
+        # only one open. While a library trains nobody does, nor between two values of a generator.
+        seat.confined = not self.defers
         try:
             with inside(self.settings):
                 yield
         finally:
+            seat.confined = True
             open_runs.pop(seat)
 
     def end(self, error: BaseException | None = None) -> None:
@@ -82,33 +107,55 @@ _sessions: dict[str, Session] = {}
 _fitted: set[str] = set()
 
 
-def open_session(
-    settings: Settings, *, name: str | None = None, child: bool = False, is_fit: bool = False
-) -> Session:
-    """Where to log to now: the current run, or a new one.
-
-    Args:
-        settings: that hold.
-        name: of the run, where one is made.
-        child: make one in any case, below the current run.
-        is_fit: a training: a run takes one of them.
-    """
-    current = active_run()
-    if current is None or child or (is_fit and current.run_id in _fitted):
-        session = _new_session(settings, name, experiment=settings.experiment if current is None else None)
-    else:
-        known = _sessions.get(current.run_id)
-        kept = known.kept if known is not None else {}
-        session = Session(
-            current, settings, is_own=False, kept=kept, defers=known is not None and known.defers
-        )
-    if is_fit:
-        _fitted.add(session.run.run_id)
+def open_call(settings: Settings, name: str | None) -> Session:
+    """A run for one call of a decorated function: a child of the current one."""
+    session = _new_session(settings, name, experiment=settings.experiment)
+    session.defers = True
     return session
 
 
+def open_fit(settings: Settings, name: str) -> Session:
+    """Where to log a training to: the current run, if none was logged to it before; else a new one."""
+    current = _run_of_training()
+    if current is None or current.run_id in _fitted:
+        session = _new_session(settings, name, experiment=settings.experiment if current is None else None)
+    else:
+        known = _sessions.get(current.run_id)
+        session = Session(
+            current,
+            settings,
+            is_own=False,
+            kept=known.kept if known is not None else [],
+            defers=known is not None and known.defers,
+        )
+    _fitted.add(session.run.run_id)
+    return session
+
+
+def open_candidate(settings: Settings, name: str) -> Session:
+    """A run below the current one, in its experiment."""
+    return _new_session(settings, name, experiment=None)
+
+
+def forget_kept(model: object) -> None:
+    """The object was trained anew: what was kept of it is not what it is now."""
+    for session in list(_sessions.values()):
+        session.kept[:] = [each for each in session.kept if not each.is_of(model)]
+
+
+def _run_of_training() -> ActiveRun | None:
+    """This context's run, else the only one open; but never one that autolog made for another thread."""
+    if open_runs.current() is not None:
+        return active_run()
+    run = active_run()
+    return None if run is None or run.run_id in _sessions else run
+
+
 def _new_session(settings: Settings, name: str | None, *, experiment: str | None) -> Session:
-    run = default_workspace().start_run(name, experiment=experiment, nested=True)
+    current = open_runs.current()
+    # A child lies where its parent lies.
+    workspace = default_workspace() if current is None else current.run._home
+    run = workspace.start_run(name, experiment=experiment, nested=True)
     seat = run._seat
     if seat is not None:
         seat.confined = True
@@ -125,7 +172,7 @@ def register_model(session: Session, info: ModelInfo) -> None:
 
     verdict: Any
     try:
-        version = default_workspace().registry.register(
+        version = session.run._home.registry.register(
             info, settings.register, gate=settings.gate, alias=settings.alias
         )
         verdict = version.verdict

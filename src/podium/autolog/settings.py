@@ -14,10 +14,24 @@ from typing import Any
 
 from podium.errors import Invalid, near_names
 
-__all__ = ["LIBRARIES", "Settings", "active", "inside", "make_settings", "set_for_process"]
+__all__ = [
+    "LIBRARIES",
+    "OFF",
+    "Settings",
+    "active",
+    "inside",
+    "make_settings",
+    "set_aside",
+    "set_for_process",
+]
 
-# Each library with the options it takes, and their defaults.
-LIBRARIES: Mapping[str, Mapping[str, object]] = {"sklearn": {"max_tuning_runs": 0}}
+# Each library with the options it takes, and their defaults. The estimators of lightgbm and xgboost are scikit-learn's
+# kind, and tracked as these are.
+LIBRARIES: Mapping[str, Mapping[str, object]] = {
+    "lightgbm": {},
+    "sklearn": {"max_tuning_runs": 0},
+    "xgboost": {},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,10 @@ class Settings:
     libraries: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: dict(LIBRARIES))
 
 
+OFF = Settings(libraries={})
+"""Nothing is tracked by itself."""
+
+
 def make_settings(
     *, returns: str | Sequence[str] | None, libraries: Mapping[str, bool | Mapping[str, object]], **plain: Any
 ) -> Settings:
@@ -75,12 +93,21 @@ def _libraries(given: Mapping[str, bool | Mapping[str, object]]) -> dict[str, Ma
         if options is False:
             del chosen[name]
         elif options is not True:
-            unknown = sorted(set(options) - set(LIBRARIES[name]))
-            if unknown:
-                known = ", ".join(LIBRARIES[name])
-                raise Invalid(f"autolog of {name} has no option {unknown[0]!r}; it has {known}.")
-            chosen[name] = {**LIBRARIES[name], **options}
+            chosen[name] = {**LIBRARIES[name], **_checked_options(name, options)}
     return chosen
+
+
+def _checked_options(library: str, options: object) -> Mapping[str, object]:
+    if not isinstance(options, Mapping):
+        raise TypeError(f"{library}= takes True, False or a mapping of options, not {options!r:.100}.")
+    unknown = sorted(map(str, set(options) - set(LIBRARIES[library])))
+    if unknown:
+        known = ", ".join(LIBRARIES[library]) or "none"
+        raise Invalid(f"autolog of {library} has no option {unknown[0]!r}; its options: {known}.")
+    most = options.get("max_tuning_runs", 0)
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+        raise Invalid(f"max_tuning_runs={most!r}: give a number from 0, or None for all candidates.")
+    return options
 
 
 class _Process:
@@ -110,3 +137,14 @@ def inside(settings: Settings) -> Iterator[None]:
         yield
     finally:
         _context.reset(token)
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside nothing is tracked by itself; after it what was on is on again."""
+    before, token = set_for_process(None), _context.set(None)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+        set_for_process(before)

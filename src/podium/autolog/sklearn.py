@@ -10,14 +10,16 @@ import csv
 import inspect
 import io
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
 from podium.autolog.patching import add_attribute, patch_method, tracking, when_imported
-from podium.autolog.sessions import Session, open_session
-from podium.autolog.settings import Settings, active
+from podium.autolog.randomness import undisturbed
+from podium.autolog.sessions import Session, forget_kept, open_candidate, open_fit
+from podium.autolog.settings import LIBRARIES, Settings, active
 from podium.workspace.params import plain_value
 
 __all__ = ["install"]
@@ -92,7 +94,7 @@ def _marked(task: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
 
 def _around_fit(original: Callable[..., Any], estimator: Any, *args: Any, **kwargs: Any) -> Any:
     settings = active()
-    if settings is None or "sklearn" not in settings.libraries or _inside_fit.get():
+    if settings is None or _library_of(estimator) not in settings.libraries or _inside_fit.get():
         return original(estimator, *args, **kwargs)
     session = _opened(settings, type(estimator).__name__)
     if session is None:
@@ -100,9 +102,11 @@ def _around_fit(original: Callable[..., Any], estimator: Any, *args: Any, **kwar
     token = _inside_fit.set(True)
     try:
         with session.here():
-            _before(session, estimator)
+            with tracking("note what is trained", silent=settings.silent), undisturbed(_held_by(estimator)):
+                _before(session, estimator)
             result = original(estimator, *args, **kwargs)
-            _after(session, estimator, *_data(original, estimator, args, kwargs))
+            with tracking("note what was trained", silent=settings.silent), undisturbed(_held_by(estimator)):
+                _after(session, estimator, *_data(original, estimator, args, kwargs))
     except BaseException as error:
         session.end(error)
         raise
@@ -112,9 +116,23 @@ def _around_fit(original: Callable[..., Any], estimator: Any, *args: Any, **kwar
     return result
 
 
+def _library_of(estimator: Any) -> str:
+    library: str = type(estimator).__module__.partition(".")[0]
+    return library if library in LIBRARIES else "sklearn"
+
+
+def _held_by(estimator: Any) -> list[object]:
+    """What may be a generator of random numbers that a prediction draws from."""
+    held = list(getattr(estimator, "__dict__", {}).values())
+    try:
+        return [*held, *estimator.get_params(deep=True).values()]
+    except Exception:  # noqa: BLE001 - an estimator without params: that is said where they are logged
+        return held
+
+
 def _opened(settings: Settings, name: str) -> Session | None:
     with tracking("start a run", silent=settings.silent):
-        return open_session(settings, name=name, is_fit=True)
+        return open_fit(settings, name)
     return None
 
 
@@ -136,15 +154,20 @@ def _before(session: Session, estimator: Any) -> None:
             with tracking(f"log the param {key!r}", silent=silent):
                 session.run.log_param(key, plain_value(value))
     with tracking("set the tags", silent=silent):
-        cls = type(estimator)
-        tags = {"estimator_name": cls.__name__, "estimator_class": f"{cls.__module__}.{cls.__name__}"}
+        tags = _tags_of(estimator)
         if session.is_own:
-            tags["podium.autolog"] = "sklearn"
+            tags["podium.autolog"] = _library_of(estimator)
         session.run.set_tags(tags)
+
+
+def _tags_of(estimator: Any) -> dict[str, object]:
+    cls = type(estimator)
+    return {"estimator_name": cls.__name__, "estimator_class": f"{cls.__module__}.{cls.__name__}"}
 
 
 def _after(session: Session, estimator: Any, X: Any, y: Any) -> None:  # noqa: N803 - scikit-learn's name
     silent, settings = session.settings.silent, session.settings
+    forget_kept(estimator)
     if settings.log_datasets and X is not None:
         with tracking("note the data", silent=silent):
             session.run.log_dataset(X, "dataset", context="train")
@@ -163,9 +186,8 @@ def _after(session: Session, estimator: Any, X: Any, y: Any) -> None:  # noqa: N
 
 
 def _is_search(estimator: Any) -> bool:
-    from sklearn.model_selection._search import BaseSearchCV
-
-    return isinstance(estimator, BaseSearchCV)
+    module = sys.modules.get("sklearn.model_selection._search")
+    return isinstance(estimator, getattr(module, "BaseSearchCV", ()))
 
 
 def _training_metrics(estimator: Any, X: Any, y: Any) -> dict[str, float]:  # noqa: N803
@@ -223,25 +245,32 @@ def _log_search(session: Session, search: Any) -> None:
     writer.writerow(results)
     writer.writerows(zip(*results.values(), strict=True))
     run.log_text(table.getvalue(), "cv_results.csv")
-    wanted = session.settings.libraries["sklearn"]["max_tuning_runs"]
-    _log_candidates(session, search, results, len(results["params"]) if wanted is None else int(str(wanted)))
+    wanted = session.settings.libraries.get("sklearn", {}).get("max_tuning_runs", 0)
+    most = len(results["params"]) if wanted is None else int(str(wanted))
+    # With several scores the rank is that of the one the search refits by.
+    rank = "rank_test_score" if "rank_test_score" in results else f"rank_test_{search.refit}"
+    if most and rank in results:
+        _log_candidates(session, search, results, rank, most)
 
 
-def _log_candidates(session: Session, search: Any, results: Mapping[str, Any], most: int) -> None:
+def _log_candidates(session: Session, search: Any, results: Mapping[str, Any], rank: str, most: int) -> None:
     """The best candidates as child runs, if the user asked for any."""
-    ranked = sorted(range(len(results["params"])), key=lambda at: int(results["rank_test_score"][at]))
+    cls = type(search.estimator)
+    ranked = sorted(range(len(results["params"])), key=lambda at: int(results[rank][at]))
     for at in ranked[:most]:
-        child = open_session(session.settings, child=True)
-        params = {**search.estimator.get_params(deep=True), **results["params"][at]}
-        for key, value in params.items():
-            child.run.log_param(key, plain_value(value))
-        numbers = {
-            key: float(column[at])
-            for key, column in results.items()
-            if not key.startswith(("param", "split")) and key != "params"
-        }
-        child.run.log_metrics(numbers, step=0)
-        child.end()
+        child = open_candidate(session.settings, cls.__name__)
+        try:
+            params = {**search.estimator.get_params(deep=True), **results["params"][at]}
+            child.run.log_params({key: plain_value(value) for key, value in params.items()})
+            numbers = {
+                key: float(column[at])
+                for key, column in results.items()
+                if not key.startswith(("param", "split"))
+            }
+            child.run.log_metrics(numbers, step=0)
+            child.run.set_tags(_tags_of(search.estimator))
+        finally:
+            child.end()
 
 
 def _keep_model(session: Session, estimator: Any, X: Any) -> None:  # noqa: N803

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import inspect
 import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from podium.workspace.params import flat_params
 
 __all__ = ["arguments_of", "is_data", "is_model", "is_number", "params_of", "results_of"]
 
@@ -23,8 +22,11 @@ def arguments_of(
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     named: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+    for at, (name, value) in enumerate(bound.arguments.items()):
+        if at == 0 and name in ("self", "cls"):
+            # Whatever it is besides: a method's own object is not what the call was given.
+            named[name] = value.__name__ if isinstance(value, type) else type(value).__name__
+        elif signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
             named.update(value)
         else:
             named[name] = value
@@ -59,13 +61,28 @@ def params_of(name: str, value: object) -> dict[str, Any]:
     if callable(getattr(value, "get_params", None)) and not isinstance(value, type):
         found = value.get_params(deep=False)  # type: ignore[attr-defined]  # it has it
         return {name: type(value).__name__, **_below(name, found)}
+    if steps := _named_steps(value):
+        return {name: list(steps), **_below(name, steps)}
     if isinstance(value, Mapping):
         return _below(name, value)
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return _below(name, flat_params(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # Field by field: one may hold an array or a logger, of which only the type is said.
+        return _below(name, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
     if isinstance(value, list | tuple) and all(isinstance(each, _PLAIN) for each in value):
         return {name: list(value)}
     return {name: type(value).__name__}
+
+
+def _named_steps(value: object) -> dict[str, object]:
+    """The estimators of a Pipeline or ColumnTransformer by their names; nothing where these are none."""
+    if not isinstance(value, list | tuple) or not value:
+        return {}
+    pairs = [
+        each for each in value if isinstance(each, tuple) and len(each) in (2, 3) and isinstance(each[0], str)
+    ]
+    if len(pairs) < len(value) or not any(hasattr(each[1], "get_params") for each in pairs):
+        return {}
+    return {each[0]: each[1] for each in pairs}
 
 
 def _below(name: str, values: Mapping[Any, object]) -> dict[str, Any]:

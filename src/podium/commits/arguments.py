@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import SupportsFloat
 
 from podium.commits.gate import GateFacts
-from podium.commits.protocol import ObjectFiles
+from podium.commits.protocol import LocalFile, ObjectFiles
 from podium.commits.source import ModelSource
 from podium.commits.vocabulary import MetricFacts, Register
 from podium.errors import Invalid
@@ -30,7 +30,7 @@ def register_body(
     found: ModelSource, alias: str | None, tags: Mapping[str, object] | None, note: str | None
 ) -> Register:
     """What is registered, as a commit says it; the decision adds version, object, verdict and preflight."""
-    given = {key_text(key, "tag"): str(value) for key, value in (tags or {}).items()}
+    given = {key_text(key, "tag"): free_text(str(value)) for key, value in (tags or {}).items()}
     return Register(
         version=None,
         object_key=None,
@@ -39,7 +39,8 @@ def register_body(
         flavor=found.info.flavor,
         trust=found.info.trust,
         run_id=found.run_id,
-        source=found.info.uri if ":/" in found.info.uri else "",
+        # A path, or the URL of one, says where it lay on one machine: stores never know that.
+        source=found.info.uri if found.info.uri.startswith(("runs:/", "models:/")) else "",
         alias=alias,
         params=dict(found.params),
         metrics={key: _metric_facts(found, key, value) for key, value in found.metrics.items()},
@@ -69,7 +70,10 @@ def object_files(found: ModelSource, object_key: str) -> ObjectFiles:
     """The bytes of a model, on their way into the store under a name."""
     return ObjectFiles(
         name=object_key,
-        files={file.path: found.folder / file.path for file in found.manifest.files},
+        files={
+            file.path: LocalFile(found.folder / file.path, file.size, file.sha256)
+            for file in found.manifest.files
+        },
         sizes={file.path: file.size for file in found.manifest.files},
         manifest=found.manifest.to_bytes(),
     )
@@ -83,9 +87,9 @@ def check_gate(gate: str | None) -> None:
         parse_gate(gate)
 
 
-def check_force(force: bool, why: str | None) -> None:
+def check_force(force: bool, why: object) -> None:
     """Raise `TypeError` for a force without a reason."""
-    if force and not why:
+    if force and (not isinstance(why, str) or not why.strip()):
         raise TypeError("force=True overrules a gate and needs a reason that is kept: pass why='...'.")
 
 
@@ -110,21 +114,28 @@ def free_text(text: object) -> str:
 
 
 def number(key: str, value: SupportsFloat) -> float:
-    """A metric's value as a float."""
+    """A metric's value as a float.
+
+    Raises:
+        TypeError: it is none; text is not read as one.
+    """
+    no_number = TypeError(f"metric {key!r} is {value!r}, which is no number.")
+    if isinstance(value, str | bytes):
+        raise no_number
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"metric {key!r} is {value!r}, which is no number.") from error
+        raise no_number from error
 
 
 def actor() -> str:
     """Who acts: ``PODIUM_USER``, else the login name."""
     named = os.environ.get("PODIUM_USER")
     if named:
-        return named
+        return free_text(named)
     import getpass
 
     try:
-        return getpass.getuser()
+        return free_text(getpass.getuser())
     except (OSError, KeyError, ImportError):
         return "unknown"

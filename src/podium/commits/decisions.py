@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 from podium.commits.fold import AliasStack, ModelState, VersionState
 from podium.commits.gate import GateFacts, Verdict, evaluate_gate
-from podium.commits.naming import find_version, require_model
-from podium.commits.protocol import Decide, Draft, Nothing, ObjectSwept, object_name
+from podium.commits.naming import find_version, number_of, require_model
+from podium.commits.protocol import Decide, Draft, Nothing, NotPublished, object_name
 from podium.commits.source import VersionLike
 from podium.commits.vocabulary import (
     Body,
@@ -37,7 +37,6 @@ from podium.errors import (
     AliasNotFound,
     GateRefused,
     NothingToRollBack,
-    PodiumError,
     PreflightFailed,
     Quarantined,
     Refused,
@@ -46,7 +45,10 @@ from podium.errors import (
 )
 
 __all__ = [
+    "Expectation",
     "Expected",
+    "NotFlown",
+    "NotVerified",
     "Preflight",
     "check_usable",
     "deciding_alias",
@@ -62,6 +64,7 @@ __all__ = [
     "deciding_release",
     "deciding_rollback",
     "deciding_tag",
+    "expectation",
     "verdict_of",
 ]
 
@@ -81,6 +84,57 @@ class Preflight:
     error: PreflightFailed | None = None
 
 
+class NotFlown(Exception):
+    """An alias would move to a version that was not loaded aside yet: do that, then decide again."""
+
+
+class NotVerified(Exception):
+    """An alias would go back to a version whose bytes were not verified yet: do that, then decide again.
+
+    Attributes:
+        version: which.
+    """
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Where a caller has seen an alias point.
+
+    Attributes:
+        asked: as they wrote it.
+        version: the version meant; None: no version holds the alias.
+        possible: False: what they named is not there, so it cannot hold anything.
+    """
+
+    asked: object
+    version: int | None
+    possible: bool = True
+
+
+def expectation(seen: ModelState, name: str, expect: Expected) -> Expectation | None:
+    """What ``expect`` means, told once, from the state at a call's first look: "latest" must not move under it.
+
+    Raises:
+        AliasNotFound: it names an alias that there is not.
+        Invalid: it names a version of another model, or nothing.
+    """
+    if expect is None:
+        return None
+    if expect == "absent":
+        return Expectation(expect, None)
+    number = number_of(name, expect)
+    if number is not None:
+        return Expectation(expect, number)
+    try:
+        return Expectation(expect, find_version(seen, name, expect).version)
+    except VersionNotFound:
+        return Expectation(expect, None, possible=False)
+
+
 def deciding_register(
     body: Register,
     *,
@@ -88,7 +142,7 @@ def deciding_register(
     candidate: GateFacts,
     preflight: Preflight | None,
     force: bool,
-    published: Callable[[], str],
+    published: frozenset[str],
 ) -> Decide:
     """A version, and its alias, if the gates let it.
 
@@ -96,27 +150,32 @@ def deciding_register(
         body: all but version, alias' former holder, object, verdict and preflight.
         gate: of this call.
         candidate: what the gates may know of it.
-        preflight: how it went; None where no alias is asked for.
+        preflight: how it went; None: it was not flown, and an alias that would move asks for it.
         force: whether a gate that does not hold is overruled.
-        published: the name its bytes were put under last.
+        published: the names its bytes were put under.
+
+    The decision raises `NotFlown` and `NotPublished` where it lacks what must come first; neither is asked of a
+    candidate that its gate refuses.
     """
 
     def decide(state: ModelState, first: ModelState) -> Draft[Body]:
-        if object_name(body.sha256[:32], state) != published():
-            raise ObjectSwept
         verdict = verdict_of(state, gate, body.alias, candidate)
         holder = None if body.alias is None else state.aliases.get(body.alias)
-        asked = replace(
-            body,
-            from_version=holder,
-            verdict=verdict,
-            preflight=None if preflight is None else preflight.text,
-        )
-        refusal = _refusal(verdict, preflight, force, "the candidate")
-        if refusal is not None:
-            return Draft(asked, refusal=refusal)
+        asked = replace(body, from_version=holder, verdict=verdict)
+        refused = _refused(verdict, force, "the candidate")
+        if refused is not None:
+            return Draft(asked, refusal=refused)
+        if body.alias is not None:
+            if preflight is None:
+                raise NotFlown
+            asked = replace(asked, preflight=preflight.text)
+            if preflight.error is not None:
+                return Draft(asked, refusal=preflight.error)
+        object_key = object_name(body.sha256[:32], state)
+        if object_key not in published:
+            raise NotPublished(object_key)
         return Draft(
-            replace(asked, version=state.next_version, object_key=published()),
+            replace(asked, version=state.next_version, object_key=object_key),
             forced=_overruled(verdict, force),
         )
 
@@ -143,18 +202,14 @@ def verdict_of(
     return Verdict(" AND ".join(f"({each})" for each in gates), checks, holds=all(map(bool, verdicts)))
 
 
-def _refusal(
-    verdict: Verdict | None, preflight: Preflight | None, force: bool, what: str
-) -> PodiumError | None:
-    if verdict is not None and not verdict and not force:
-        return GateRefused(
-            f"{what} does not pass its gate; nothing was changed, and the refusal is in the history.\n{verdict!r}\n"
-            "Train a better one, change the gate, or overrule it with force=True and a reason (why=...).",
-            verdict=verdict,
-        )
-    if preflight is not None and preflight.error is not None:
-        return preflight.error
-    return None
+def _refused(verdict: Verdict | None, force: bool, what: str) -> GateRefused | None:
+    if verdict is None or verdict or force:
+        return None
+    return GateRefused(
+        f"{what} does not pass its gate; nothing was changed, and the refusal is in the history.\n{verdict!r}\n"
+        "Train a better one, change the gate, or overrule it with force=True and a reason (why=...).",
+        verdict=verdict,
+    )
 
 
 def _overruled(verdict: Verdict | None, force: bool) -> bool:
@@ -162,9 +217,18 @@ def _overruled(verdict: Verdict | None, force: bool) -> bool:
 
 
 def deciding_alias(
-    name: str, alias: str, number: int, *, expect: Expected, preflight: Preflight, force: bool
+    name: str,
+    alias: str,
+    number: int,
+    *,
+    expect: Expectation | None,
+    preflight: Preflight | None,
+    force: bool,
 ) -> Decide:
-    """An alias to a version, if it points where the caller saw it and the alias's gate lets it."""
+    """An alias to a version, if it points where the caller saw it and the alias's gate lets it.
+
+    The decision raises `NotFlown` where the alias would move and ``preflight`` is None.
+    """
 
     def decide(state: ModelState, first: ModelState) -> Draft[Body] | Nothing:
         require_model(state, name)
@@ -175,11 +239,16 @@ def deciding_alias(
             return Nothing()
         check_usable(version, name, f"alias {alias!r} cannot point to it")
         verdict = verdict_of(state, None, alias, version.gate_facts)
-        body = SetAlias(alias, number, holder, verdict=verdict, preflight=preflight.text)
-        refusal = _refusal(
-            verdict, preflight, force, f"version {number} of model {name!r} for alias {alias!r}"
-        )
-        return Draft(body, forced=_overruled(verdict, force) and refusal is None, refusal=refusal)
+        body = SetAlias(alias, number, holder, verdict=verdict)
+        refused = _refused(verdict, force, f"version {number} of model {name!r} for alias {alias!r}")
+        if refused is not None:
+            return Draft(body, refusal=refused)
+        if preflight is None:
+            raise NotFlown
+        body = replace(body, preflight=preflight.text)
+        if preflight.error is not None:
+            return Draft(body, refusal=preflight.error)
+        return Draft(body, forced=_overruled(verdict, force))
 
     return decide
 
@@ -194,36 +263,37 @@ def check_usable(version: VersionState, name: str, consequence: str) -> None:
         )
 
 
-def _check_expected(state: ModelState, name: str, alias: str, expect: Expected, whereto: str) -> None:
+def _check_expected(
+    state: ModelState, name: str, alias: str, expect: Expectation | None, whereto: str
+) -> None:
     if expect is None:
         return
     holder = state.aliases.get(alias)
-    expected: int | None = None
-    if expect != "absent":
-        try:
-            expected = find_version(state, name, expect).version
-        except VersionNotFound:
-            # What the caller expects to be there is not even a version: it moved, from wherever they read.
-            raise _moved(name, alias, whereto, expect, None, holder) from None
-    if holder != expected:
-        raise _moved(name, alias, whereto, expect, expected, holder)
+    # What the caller expects to be there and is not even a version: it moved, from wherever they read.
+    if not expect.possible or holder != expect.version:
+        raise _moved(name, alias, whereto, expect.asked, expect.version, holder)
 
 
 def _moved(
-    name: str, alias: str, whereto: str, expect: Expected, expected: int | None, found: int | None
+    name: str, alias: str, whereto: str, expect: object, expected: int | None, found: int | None
 ) -> AliasMoved:
     now = f"it points to version {found}" if found is not None else "nothing holds it"
     look = f"Look at version {found}" if found is not None else "See the history"
     again = f"expect={found}" if found is not None else 'expect="absent"'
+    if found is None and not whereto.startswith("to"):
+        again = "leave it: there is nothing to move"
+    else:
+        again = f"pass {again}"
     return AliasMoved(
-        f"cannot move alias {alias!r} of model {name!r} {whereto}: you expected {expect!r}, and now {now}. "
-        f"{look}, then try again, or pass {again}.",
+        f"cannot move alias {alias!r} of model {name!r} {whereto}: you expected {expect!r}, and now {now}"
+        f"{' after it moved away and back' if found is not None and found == expected else ''}. "
+        f"{look}, then try again, or {again}.",
         expected=expected,
         found=found,
     )
 
 
-def deciding_delete_alias(name: str, alias: str, *, expect: Expected) -> Decide:
+def deciding_delete_alias(name: str, alias: str, *, expect: Expectation | None) -> Decide:
     """No alias any more, if it points where it did at the first look."""
 
     def decide(state: ModelState, first: ModelState) -> Draft[Body]:
@@ -246,19 +316,37 @@ def _holder(state: ModelState, name: str, alias: str) -> int:
 
 def _check_unmoved(state: ModelState, first: ModelState, name: str, alias: str, whereto: str) -> None:
     seen = first.aliases.get(alias)
-    if seen is not None and state.aliases.get(alias) != seen:
+    # By the stack: away and back is a move, and what lies below the alias is another version then.
+    if seen is not None and (
+        alias not in state.aliases or state.stacks.get(alias) != first.stacks.get(alias)
+    ):
         raise _moved(name, alias, whereto, seen, seen, state.aliases.get(alias))
 
 
 def deciding_rollback(
-    name: str, alias: str, *, to: VersionLike | None, expect: Expected
+    name: str,
+    alias: str,
+    *,
+    to: VersionLike | None,
+    expect: Expectation | None,
+    seen: ModelState | None = None,
+    verified: frozenset[int] | None = None,
 ) -> Callable[[ModelState, ModelState], Draft[RollBack]]:
-    """An alias back to its holder before, if it points where it did at the first look."""
+    """An alias back to its holder before, if it points where it did at the first look.
+
+    Args:
+        name: the model.
+        alias: which.
+        to: an earlier holder; None is the nearest.
+        expect: where the alias has to point.
+        seen: the state when the caller first looked, where that was before this decision's own first look.
+        verified: the versions whose bytes were verified; the decision raises `NotVerified` for any other. None: all.
+    """
 
     def decide(state: ModelState, first: ModelState) -> Draft[RollBack]:
         require_model(state, name)
         _check_expected(state, name, alias, expect, "back")
-        _check_unmoved(state, first, name, alias, "back")
+        _check_unmoved(state, first if seen is None else seen, name, alias, "back")
         holder = _holder(state, name, alias)
         stack = state.stacks.get(alias, AliasStack())
         target = _before(state, stack) if to is None else _named_holder(state, stack, name, alias, to)
@@ -268,6 +356,8 @@ def deciding_rollback(
                 "to: those before were rolled back from, quarantined or deleted, or there were none. "
                 "Set the alias to the version you want."
             )
+        if verified is not None and target not in verified:
+            raise NotVerified(target)
         return Draft(RollBack(alias, target, holder))
 
     return decide

@@ -9,12 +9,14 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from podium.commits.gate import Verdict
+from podium.strictjson import JsonValue
 
 __all__ = ["Commit", "ModelVersion", "ParamValue", "RegisteredModel"]
 
-ParamValue = object
+ParamValue: TypeAlias = JsonValue
 """A JSON value: text, number, bool, None, or lists and mappings of these."""
 
 
@@ -130,3 +132,6 @@ class Commit:
     refused: bool
     preflight: str | None
     verdict: Verdict | None = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"

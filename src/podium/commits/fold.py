@@ -6,7 +6,8 @@ a version that is missing, deleted or quarantined. A history that says otherwise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -30,6 +31,7 @@ from podium.commits.vocabulary import (
     Sweep,
 )
 from podium.errors import Corrupt
+from podium.strictjson import JsonValue
 
 __all__ = ["AliasStack", "ModelState", "VersionState", "alias_move", "fold"]
 
@@ -66,7 +68,7 @@ class VersionState:
     flavor: str = ""
     trust: str = "code"
     size_bytes: int = 0
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
     metrics: Mapping[str, MetricFacts] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -161,7 +163,7 @@ class ModelState:
     @property
     def exists(self) -> bool:
         """Whether there is anything to see: a version was registered, and the model not deleted since."""
-        return bool(self.versions or self.gates) and not self.deleted
+        return bool(self.versions) and not self.deleted
 
     @property
     def next_version(self) -> int:
@@ -284,7 +286,13 @@ class _Draft:
 def _with_point(known: MetricFacts | None, value: float) -> MetricFacts:
     if known is None:
         return MetricFacts(last=value, min=value, max=value, count=1)
-    return MetricFacts(value, min(known.min, value), max(known.max, value), known.count + 1, known.goal)
+    least = _chosen(min, known.min, value)
+    return MetricFacts(value, least, _chosen(max, known.max, value), known.count + 1, known.goal)
+
+
+def _chosen(choose: Callable[[list[float]], float], *values: float) -> float:
+    """The least or the greatest; NaN is neither, unless there is nothing else."""
+    return choose([each for each in values if not math.isnan(each)] or [math.nan])
 
 
 def fold(state: ModelState, commits: Iterable[tuple[CommitRecord, str]]) -> ModelState:

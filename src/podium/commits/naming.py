@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from podium.commits.facts import ModelVersion
 from podium.commits.fold import ModelState, VersionState
 from podium.commits.source import VersionLike
 from podium.errors import AliasNotFound, Invalid, ModelNotFound, VersionNotFound, near_names
+from podium.ids import run_id_day
 
-__all__ = ["ModelUri", "check_alias", "check_model_name", "find_version", "parse_model_uri", "require_model"]
+__all__ = [
+    "ModelUri",
+    "check_alias",
+    "check_model_name",
+    "check_spelling",
+    "find_version",
+    "number_of",
+    "parse_model_uri",
+    "require_model",
+]
 
 _ALIAS = re.compile(r"[\w-]{1,255}")
-_NO_ALIAS = re.compile(r"latest|v?[0-9]+", re.IGNORECASE)
-_BAD_IN_NAME = re.compile(r"[/:@\x00-\x1f\x7f]")
+_NO_ALIAS = re.compile(r"latest|v?\d+", re.IGNORECASE)
+_WRITTEN_NUMBER = re.compile(r"[vV]?([0-9]{1,18})(?:\.0)?")
+_NUMBER = re.compile(r"[0-9]{1,18}")  # int() refuses a text of more than 4,300 digits
+_BAD_IN_NAME = frozenset("/:@")
+# Control characters, lone surrogates, line and paragraph separators: what no line of text can hold.
+_BAD_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_NAME = 200
 _SCHEME = "models:/"
 
@@ -58,12 +74,16 @@ def check_model_name(name: object) -> str:
     """
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Invalid(f"{name!r} is no name for a model: give a text without spaces at its ends.")
-    if _BAD_IN_NAME.search(name) or len(name) > _LONGEST_NAME:
+    if len(name) > _LONGEST_NAME or any(_is_bad(each) for each in name):
         raise Invalid(
             f"{name[:60]!r} is no name for a model: it has at most {_LONGEST_NAME} characters and holds no / : @ "
             "and no control characters, since models:/<name>@<alias> must be readable."
         )
     return name
+
+
+def _is_bad(character: str) -> bool:
+    return character in _BAD_IN_NAME or unicodedata.category(character) in _BAD_CATEGORIES
 
 
 def check_alias(alias: object) -> str:
@@ -90,10 +110,12 @@ def parse_model_uri(uri: str) -> ModelUri:
     rest = uri.removeprefix(_SCHEME)
     if rest == uri:
         raise _no_uri(uri)
+    if rest.startswith("/"):
+        raise Invalid(f"{uri!r} has a slash too many: write {_SCHEME + rest.lstrip('/')!r}.")
     name, slash, last = rest.rpartition("/")
     if slash and last == "latest":
         return ModelUri(check_model_name(name))
-    if slash and last.isascii() and last.isdigit():
+    if slash and _NUMBER.fullmatch(last):
         return ModelUri(check_model_name(name), version=int(last))
     name, at, last = rest.partition("@")
     if not at:
@@ -104,6 +126,29 @@ def parse_model_uri(uri: str) -> ModelUri:
             raise Invalid(f"{uri!r}: after sha256: come 8 to 64 hex digits.")
         return ModelUri(check_model_name(name), sha256=digest)
     return ModelUri(check_model_name(name), alias=check_alias(last))
+
+
+def check_spelling(text: str) -> None:
+    """Refuse what was meant as a URI of a model or run and is none, where no file goes by that text.
+
+    Raises:
+        Invalid: it says what was probably meant.
+    """
+    meant = _meant(text)
+    if meant is not None and not os.path.lexists(text):
+        raise Invalid(f"{text!r} is no model: there is no such path, and no such URI. Did you mean {meant!r}?")
+
+
+def _meant(text: str) -> str | None:
+    word, colon, rest = text.partition(":")
+    if colon and word.lower() in ("model", "models", "run", "runs"):
+        return f"{word.lower().removesuffix('s')}s:/{rest.strip('/')}"
+    if run_id_day(text) is not None:
+        return f"runs:/{text}/model"
+    name, at, alias = text.partition("@")
+    if at and name and not _BAD_IN_NAME & set(name) and _ALIAS.fullmatch(alias):
+        return f"{_SCHEME}{text}"
+    return None
 
 
 def _no_uri(uri: str) -> Invalid:
@@ -138,26 +183,43 @@ def find_version(state: ModelState, name: str, version: VersionLike) -> VersionS
         AliasNotFound: there is no such alias.
         Invalid: it names a version of another model, or nothing.
     """
+    number = number_of(name, version)
+    if number is not None:
+        return _by_number(state, name, number)
+    assert isinstance(version, str)  # noqa: S101 - for the type checker: all else has a number or is Invalid
+    if version.startswith(_SCHEME):
+        version = parse_model_uri(version).selector
+    if version == "latest":
+        return _latest(state, name)
+    if version.startswith("sha256:"):
+        digest = parse_model_uri(f"{_SCHEME}{name}@{version}").sha256
+        return _by_digest(state, name, digest or "")
+    written = _WRITTEN_NUMBER.fullmatch(version)
+    if written is not None:
+        raise Invalid(f"{version!r} names no version: write {int(written[1])}.")
+    return _by_alias(state, name, check_alias(version))
+
+
+def number_of(name: str, version: VersionLike) -> int | None:
+    """The number that a way to name a version says by itself; None where it takes a state to tell.
+
+    Raises:
+        Invalid: it names a version of another model, or nothing.
+    """
     if isinstance(version, ModelVersion):
         if version.name != name:
             raise Invalid(f"{version} is a version of {version.name!r}, not of {name!r}.")
-        return _by_number(state, name, version.version)
+        return version.version
     if isinstance(version, bool) or not isinstance(version, int | str):
         raise Invalid(f"{version!r} names no version: give a number, an alias, 'latest' or a ModelVersion.")
     if isinstance(version, int):
-        return _by_number(state, name, version)
+        return version
     if version.startswith(_SCHEME):
         uri = parse_model_uri(version)
         if uri.name != name:
             raise Invalid(f"{version!r} is a version of {uri.name!r}, not of {name!r}.")
-        version = uri.selector
-    if version.isascii() and version.isdigit():
-        return _by_number(state, name, int(version))
-    if version == "latest":
-        return _latest(state, name)
-    if version.startswith("sha256:"):
-        return _by_digest(state, name, version.removeprefix("sha256:"))
-    return _by_alias(state, name, check_alias(version))
+        return uri.version
+    return int(version) if _NUMBER.fullmatch(version) else None
 
 
 def _by_number(state: ModelState, name: str, number: int) -> VersionState:

@@ -6,13 +6,15 @@ variables: none that could open a store. It is a process of its own, not a sandb
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from podium.commits.decisions import Preflight
 from podium.errors import PreflightFailed
@@ -22,6 +24,8 @@ from podium.models.mlmodel import read_mlmodel
 __all__ = ["preflight"]
 
 TIME_LIMIT_S = 120.0
+_TAIL_BYTES = 64 << 10
+_ANSWER = "podium preflight: "
 
 # What interpreters and numerical libraries need; everything else, credentials among it, stays out.
 _KEPT = frozenset(
@@ -38,6 +42,8 @@ _CHILD = (
     "from podium.models.preflight import fly\n"
     "fly(**order)\n"
 )
+_passed: set[tuple[object, ...]] = set()
+"""Flights of this process that passed: neither bytes nor Python change."""
 
 
 def preflight(
@@ -58,7 +64,7 @@ def preflight(
         version: its number, for the message; None where it has none yet.
 
     Returns:
-        How it went; asked once a digest in this process, since neither bytes nor Python change.
+        How it went. What passed is not flown again by this process: once a digest and Python environment.
     """
     outcome, text = _outcome(folder, manifest, trusted)
     if outcome == "passed":
@@ -80,33 +86,85 @@ def _outcome(folder: Path, manifest: Manifest, trusted: bool) -> tuple[str, str]
     # Half a second for a process that would have nothing to predict is better not spent.
     if not read_mlmodel(folder, uri=folder.name).example:
         return "skipped", "it has no input example to predict"
-    return _flown(str(folder), manifest, trusted, os.environ.get("PODIUM_TRUST"))
+    ticket = (manifest.sha256, trusted, _python_environment())
+    if ticket not in _passed:
+        outcome, text = _flown(folder, manifest, trusted)
+        if outcome != "passed":
+            return outcome, text  # not kept: a package that is missing now may be installed a minute later
+        _passed.add(ticket)
+    return "passed", ""
 
 
-@functools.lru_cache(maxsize=256)
-def _flown(folder: str, manifest: Manifest, trusted: bool, _word: str | None) -> tuple[str, str]:
+def _python_environment() -> tuple[object, ...]:
+    """What a flight's outcome hangs on beside the model; installing a package changes its folder's time."""
+    packages = tuple(
+        (each, os.stat(each).st_mtime_ns)
+        for each in sys.path
+        if each.endswith(("site-packages", "dist-packages")) and os.path.isdir(each)
+    )
+    return sys.executable, sys.version, tuple(sys.path), packages, os.environ.get("PODIUM_TRUST")
+
+
+def _flown(folder: Path, manifest: Manifest, trusted: bool) -> tuple[str, str]:
     order = {
         "sys_path": [each for each in sys.path if each],
-        "folder": folder,
+        "folder": str(folder),
         "manifest": manifest.to_bytes().decode(),
         "trusted": trusted,
     }
-    environment = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("LC_")}
-    try:
-        child = subprocess.run(  # noqa: S603 - this interpreter, and code that stands above
+    # Files, not pipes: what a model starts may hold a pipe open for ever.
+    with (
+        tempfile.TemporaryFile() as asked,
+        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as errors,
+    ):
+        asked.write(json.dumps(order).encode())
+        asked.seek(0)
+        child = subprocess.Popen(  # noqa: S603 - this interpreter, and code that stands above
             [sys.executable, "-I", "-c", _CHILD],
-            input=json.dumps(order),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
+            stdin=asked,
+            stdout=told,
+            stderr=errors,
+            env={key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("LC_")},
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return "failed", f"It took longer than {TIME_LIMIT_S:.0f} s."
-    for line in reversed(child.stdout.splitlines()):
-        if line.startswith("podium preflight: "):
-            outcome, text = json.loads(line.removeprefix("podium preflight: "))
-            return str(outcome), str(text)
-    last = (child.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return "failed", f"The process ended with status {child.returncode}: {last[:500]}"
+        try:
+            child.wait(TIME_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return "failed", f"It took longer than {TIME_LIMIT_S:.0f} s."
+        finally:
+            _end(child)
+        return _answer(_tail(told)) or (
+            "failed",
+            f"The process ended with status {child.returncode}: {_last_line(_tail(errors))}",
+        )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and, where there are process groups, whatever it started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
+    child.wait()
+
+
+def _tail(file: IO[bytes]) -> list[str]:
+    """The last lines of what was written; a model may print without end."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - _TAIL_BYTES, 0))
+    return file.read().decode("utf-8", "replace").splitlines()
+
+
+def _answer(lines: list[str]) -> tuple[str, str] | None:
+    for line in reversed(lines):
+        if line.startswith(_ANSWER):
+            with contextlib.suppress(ValueError):
+                outcome, text = json.loads(line.removeprefix(_ANSWER))
+                return str(outcome), str(text)
+    return None
+
+
+def _last_line(lines: list[str]) -> str:
+    said = [line for line in lines if line.strip()]
+    return said[-1][:500] if said else "it said nothing"

@@ -15,6 +15,7 @@ Why each rule is there:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -41,9 +42,10 @@ __all__ = [
     "Failed",
     "Get",
     "History",
+    "LocalFile",
+    "NotPublished",
     "Nothing",
     "ObjectFiles",
-    "ObjectSwept",
     "Operation",
     "Outcome",
     "Pause",
@@ -65,6 +67,8 @@ __all__ = [
     "read_forward",
 ]
 
+
+_COMMIT_NAME = re.compile(r"[0-9]{20}\.json")
 
 # A commit this process saw can be late again only where a cache forgets; a few looks tell that from one that is gone.
 _LOOKS_FOR_WHAT_WAS_SEEN = 6
@@ -89,11 +93,26 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on this machine's disk, and what it has to hold: bytes of another SHA-256 reach no store.
+
+    Attributes:
+        path: where it lies.
+        size: bytes.
+        sha256: 64 hex digits.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
-    """Set a value, bytes or a local file: ``Says.DONE`` or `Failed`."""
+    """Set a value, bytes or those of a local file: ``Says.DONE`` or `Failed`."""
 
     key: Key
-    source: bytes | Path
+    source: bytes | LocalFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +163,7 @@ class History:
         state: the fold.
         records: every commit from the first; empty beside a state continued from ``index.json``.
         last: the bytes of the last commit, b"" before the first.
+        searched: whether this process has looked for commits beyond a hole, once, in a listing.
     """
 
     folder: Key
@@ -151,6 +171,7 @@ class History:
     state: ModelState = field(default_factory=ModelState)
     records: tuple[CommitRecord, ...] = ()
     last: bytes = b""
+    searched: bool = False
 
     def key_of(self, revision: int) -> Key:
         """Where a commit lies."""
@@ -345,7 +366,7 @@ def commit(history: History, decide: Decide, stamp: Stamp) -> Steps[Outcome]:
         if isinstance(decision, Nothing):
             return Outcome(history, None, None)
         record = _record(decision, history, stamp)
-        yield from _refuse_hole(history)
+        history = yield from _refuse_hole(history)
         landed = yield from _create(history.key_of(record.revision), encode_commit(record), stamp.commit_id)
         history = history.followed_by(landed)
         if is_own(history.records[-1], stamp):
@@ -376,19 +397,34 @@ def _record(draft: Draft[Body], history: History, stamp: Stamp) -> CommitRecord:
     )
 
 
-def _refuse_hole(history: History) -> Steps[None]:
-    """A number without its predecessor is a copy with a hole: writing into it would make two histories of one."""
+def _refuse_hole(history: History) -> Steps[History]:
+    """A number without its predecessor is a copy with a hole: writing into it would make two histories of one.
+
+    A hole of any width was there before this process came, so it looks for one once; from then on n+2 is enough.
+    """
     revision = history.state.revision
-    while (yield from _get(history.key_of(revision + 2))) is not None:
+    while (beyond := (yield from _commit_beyond(history))) is not None:
         if (yield from _get(history.key_of(revision + 1))) is not None:
-            return  # it came meanwhile: `create` will say so
+            break  # it came meanwhile: `create` will say so
         if (yield Pause()) is Says.EXPIRED:
             raise ForkedHistory(
-                f"commit {revision + 2} of model {history.name!r} is there and commit {revision + 1} is not: the "
+                f"commit {beyond} of model {history.name!r} is there and commit {revision + 1} is not: the "
                 "folder was copied while it was written, or files were lost. Nothing is written to it; copy it again.",
                 key=str(history.key_of(revision + 1)),
                 commit=revision + 1,
             )
+    return replace(history, searched=True)
+
+
+def _commit_beyond(history: History) -> Steps[int | None]:
+    """A commit that is there although the next one is not, or None."""
+    after_next = history.state.revision + 2
+    if not history.searched:
+        # A listing may be late, so it proves no absence. What it does show is there.
+        names = yield from _sizes(history.key_of(1).parent)
+        numbers = [int(name[:20]) for name in names if _COMMIT_NAME.fullmatch(name)]
+        return min((number for number in numbers if number >= after_next), default=None)
+    return None if (yield from _get(history.key_of(after_next))) is None else after_next
 
 
 def _create(key: Key, data: bytes, commit_id: str) -> Steps[bytes]:
@@ -430,13 +466,13 @@ class ObjectFiles:
 
     Attributes:
         name: ``<digest>.<times swept>``.
-        files: path to where it lies locally, or its bytes.
+        files: path to the file itself, or its bytes.
         sizes: path to bytes.
         manifest: the manifest's bytes.
     """
 
     name: str
-    files: Mapping[str, bytes | Path]
+    files: Mapping[str, bytes | LocalFile]
     sizes: Mapping[str, int]
     manifest: bytes
 
@@ -470,7 +506,7 @@ def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
     yield from _put(manifest_key(folder, files.name), files.manifest)
 
 
-def _put(key: Key, source: bytes | Path) -> Steps[None]:
+def _put(key: Key, source: bytes | LocalFile) -> Steps[None]:
     while True:
         answer = yield Put(key, source)
         if not isinstance(answer, Failed):
@@ -488,32 +524,47 @@ def _sizes(folder: Key) -> Steps[Mapping[str, int]]:
             raise answer.error
 
 
-class ObjectSwept(Exception):
-    """The decision needs an object under a name it was not published under: it was swept meanwhile."""
+class NotPublished(Exception):
+    """The decision names an object whose bytes were not put yet, or were swept since.
+
+    Attributes:
+        name: of the object.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 def publish_and_commit(
-    history: History, files_as: Callable[[str], ObjectFiles], digest: str, decide: Decide, stamp: Stamp
+    history: History,
+    files_as: Callable[[str], ObjectFiles],
+    deciding: Callable[[frozenset[str]], Decide],
+    stamp: Stamp,
 ) -> Steps[Outcome]:
-    """Put an object, then commit what names it; again under the next name where a sweep came between.
+    """Decide, put the object that the decision names, decide again, and commit.
+
+    What is refused puts no bytes, and where a sweep came between they are put again under the next name.
 
     Args:
         history: what this process knows.
         files_as: the object under a given name.
-        digest: of its manifest, 32 hex digits.
-        decide: raises `ObjectSwept` where the state wants another name than the one published last.
+        deciding: the decision, given the names the object was put under so far; raises `NotPublished` where the
+            name it needs is not among them.
         stamp: of the commit.
 
     Raises:
         As `commit` and `publish`.
     """
+    published: frozenset[str] = frozenset()
     while True:
+        # Putting may take long: what is decided after it is decided on what is so then.
         history = yield from catch_up(history)
-        yield from publish(history.folder, files_as(object_name(digest, history.state)))
         try:
-            return (yield from commit(history, decide, stamp))
-        except ObjectSwept:
-            continue
+            return (yield from commit(history, deciding(published), stamp))
+        except NotPublished as needed:
+            yield from publish(history.folder, files_as(needed.name))
+            published |= {needed.name}
 
 
 def object_name(digest: str, state: ModelState) -> str:

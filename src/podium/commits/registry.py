@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, SupportsFloat, TypeVar
 
@@ -31,7 +32,7 @@ from podium.commits.arguments import (
     object_files,
     register_body,
 )
-from podium.commits.decisions import Preflight
+from podium.commits.decisions import NotFlown, NotVerified, Preflight
 from podium.commits.driver import run
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.fold import ModelState, VersionState, alias_move
@@ -48,7 +49,6 @@ from podium.commits.naming import (
 from podium.commits.protocol import (
     Decide,
     History,
-    ObjectFiles,
     Outcome,
     Stamp,
     Steps,
@@ -61,7 +61,7 @@ from podium.commits.protocol import (
 )
 from podium.commits.source import FindSource, ModelLike, ModelSource, VersionLike
 from podium.commits.views import commit_fact, milliseconds, model_fact, select, version_fact, version_uri
-from podium.commits.vocabulary import Register, decode_commit
+from podium.commits.vocabulary import decode_commit
 from podium.errors import (
     Corrupt,
     HistoryReplaced,
@@ -195,27 +195,19 @@ class Registry:
         check_gate(gate)
         found = self._find_source(source)
         body = register_body(found, alias, tags, note)
-        history = self._look(name)
-        preflight = self._preflight_source(found, history.state, gate, body, force)
+        self._verify_source(found)
         stamp = self._stamp(why)
-        published: list[str] = []
-
-        def files_as(object_key: str) -> ObjectFiles:
-            published.append(object_key)
-            return object_files(found, object_key)
-
-        decide = decisions.deciding_register(
-            body,
-            gate=gate,
-            candidate=candidate_facts(body),
-            preflight=preflight,
-            force=force,
-            published=lambda: published[-1],
-        )
-        outcome = self._write(
-            name, lambda known: publish_and_commit(known, files_as, found.manifest.digest, decide, stamp)
-        )
-        return version_fact(outcome.history.state, outcome.history.state.next_version - 1)
+        flown: Preflight | None = None
+        while True:
+            deciding = partial(
+                decisions.deciding_register, body, gate=gate, candidate=candidate_facts(body), force=force
+            )
+            try:
+                outcome = self._write(name, _publishing(found, partial(deciding, preflight=flown), stamp))
+            except NotFlown:
+                flown = _fly(found.folder, found.manifest, "auto", trusted=found.trusted, version=None)
+            else:
+                return version_fact(outcome.history.state, outcome.history.state.next_version - 1)
 
     def check(
         self, source: ModelLike, name: str, *, gate: str | None = None, alias: str | None = None
@@ -233,15 +225,12 @@ class Registry:
         verdict = decisions.verdict_of(state, gate, alias, candidate_facts(body))
         return Verdict("", (), holds=True) if verdict is None else verdict
 
-    def _preflight_source(
-        self, found: ModelSource, state: ModelState, gate: str | None, body: Register, force: bool
-    ) -> Preflight | None:
-        if body.alias is None:
-            return None
-        verdict = decisions.verdict_of(state, gate, body.alias, candidate_facts(body))
-        if verdict is not None and not verdict and not force:
-            return None  # it will be refused: no need to load it
-        return self._preflight(found.folder, found.manifest, "auto", trusted=found.trusted, version=None)
+    def _verify_source(self, found: ModelSource) -> None:
+        """Say by name which file changed since the source was described; copying verifies what it copies again."""
+        from podium.models.manifest import check_portable, verify
+
+        check_portable(found.manifest)
+        verify(found.folder, found.manifest, uri=found.info.uri)
 
     # --- aliases ---------------------------------------------------------------------------------------------------
 
@@ -284,22 +273,32 @@ class Registry:
         check_force(force, why)
         if preflight not in ("auto", "require", "skip"):
             raise Invalid(f"preflight={preflight!r}: give 'auto', 'require' or 'skip'.")
-        history = self._existing(name)
-        state = history.state
-        found = find_version(state, name, version)
-        flown = Preflight("skipped: as asked")
-        if state.aliases.get(alias) != found.version and found.usable:
-            located = self._located(name, found)
-            folder = self._verified(located)
-            if preflight != "skip":
-                flown = self._preflight(
-                    folder, located.manifest, preflight, trusted=self._trusted(), version=found.version
-                )
-        decide = decisions.deciding_alias(
-            name, alias, found.version, expect=expect, preflight=flown, force=force
+        seen = self._existing(name).state
+        found = find_version(seen, name, version)
+        deciding = partial(
+            decisions.deciding_alias,
+            name,
+            alias,
+            found.version,
+            expect=decisions.expectation(seen, name, expect),
+            force=force,
         )
-        outcome = self._decide(name, decide, why)
-        return version_fact(outcome.history.state, found.version)
+        flown: Preflight | None = None
+        while True:
+            try:
+                outcome = self._decide(name, deciding(preflight=flown), why)
+            except NotFlown:
+                flown = self._flown(name, found, preflight)
+            else:
+                return version_fact(outcome.history.state, found.version)
+
+    def _flown(self, name: str, version: VersionState, mode: Literal["auto", "require", "skip"]) -> Preflight:
+        """Verify the bytes of a version and load it aside."""
+        located = self._located(name, version)
+        folder = self._verified(located)
+        if mode == "skip":
+            return Preflight("skipped: as asked")
+        return _fly(folder, located.manifest, mode, trusted=self._trusted(), version=version.version)
 
     def delete_alias(
         self, name: str, alias: str, *, expect: VersionLike | None = None, why: str | None = None
@@ -310,7 +309,9 @@ class Registry:
             AliasNotFound: there is none.
             AliasMoved: it does not point where ``expect`` says, or moved while this call ran.
         """
-        self._decide(name, decisions.deciding_delete_alias(name, check_alias(alias), expect=expect), why)
+        alias = check_alias(alias)
+        expected = decisions.expectation(self._existing(name).state, name, expect)
+        self._decide(name, decisions.deciding_delete_alias(name, alias, expect=expected), why)
 
     def rollback(
         self,
@@ -342,11 +343,25 @@ class Registry:
             Corrupt: the earlier holder's bytes are not those that were registered.
         """
         alias = check_alias(alias)
-        decide = decisions.deciding_rollback(name, alias, to=to, expect=expect)
-        state = self._existing(name).state
-        self._verified(self._located(name, state.versions[decide(state, state).body.version]))
-        outcome = self._decide(name, decide, why)
-        return version_fact(outcome.history.state, outcome.history.state.aliases[alias])
+        seen = self._existing(name).state
+        deciding = partial(
+            decisions.deciding_rollback,
+            name,
+            alias,
+            to=None if to is None else find_version(seen, name, to).version,
+            expect=decisions.expectation(seen, name, expect),
+            seen=seen,
+        )
+        verified: frozenset[int] = frozenset()
+        while True:
+            try:
+                outcome = self._decide(name, deciding(verified=verified), why)
+            except NotVerified as needed:
+                target = self._existing(name).state.versions[needed.version]
+                self._verified(self._located(name, target))
+                verified |= {needed.version}
+            else:
+                return version_fact(outcome.history.state, outcome.history.state.aliases[alias])
 
     def set_gate(self, name: str, alias: str, gate: str | None, *, why: str | None = None) -> RegisteredModel:
         """Set the standing gate of an alias: whoever sets the alias has to pass it. None removes it.
@@ -365,8 +380,9 @@ class Registry:
     ) -> ModelVersion:
         """Add metrics of an evaluation after registering; gates read them from now on."""
         values = {key_text(key, "metric"): number(key, value) for key, value in metrics.items()}
-        decide = decisions.deciding_log_metrics(name, version, values)
-        return self._version_after(name, version, decide, None)
+        return self._version_after(
+            name, version, lambda number: decisions.deciding_log_metrics(name, number, values), None
+        )
 
     def quarantine(self, name: str, version: VersionLike, *, why: str) -> ModelVersion:
         """Let no alias point to a version, and nobody load it.
@@ -376,7 +392,7 @@ class Registry:
             TypeError: no reason was given.
         """
         check_why(why, "quarantine")
-        return self._version_after(name, version, decisions.deciding_quarantine(name, version), why)
+        return self._version_after(name, version, partial(decisions.deciding_quarantine, name), why)
 
     def release(self, name: str, version: VersionLike, *, why: str) -> ModelVersion:
         """End a quarantine; where there is none, nothing happens.
@@ -385,7 +401,7 @@ class Registry:
             TypeError: no reason was given.
         """
         check_why(why, "release")
-        return self._version_after(name, version, decisions.deciding_release(name, version), why)
+        return self._version_after(name, version, partial(decisions.deciding_release, name), why)
 
     def delete_version(self, name: str, version: VersionLike, *, why: str) -> None:
         """Delete a version; its number is never given again.
@@ -409,7 +425,8 @@ class Registry:
 
     def set_tag(self, name: str, key: str, value: object, *, version: VersionLike | None = None) -> None:
         """Set a tag of the model, or of a version."""
-        self._decide(name, decisions.deciding_tag(name, key_text(key, "tag"), str(value), version), None)
+        text = free_text(str(value))
+        self._decide(name, decisions.deciding_tag(name, key_text(key, "tag"), text, version), None)
 
     def delete_tag(self, name: str, key: str, *, version: VersionLike | None = None) -> None:
         """Delete a tag of the model, or of a version; where there is none, nothing happens."""
@@ -635,7 +652,10 @@ class Registry:
         return replace(empty, state=state, last=last)
 
     def _decide(self, name: str, decide: Decide, why: str | None) -> Outcome:
-        check_model_name(name)
+        if not self._known(check_model_name(name)).state.exists:
+            self._existing(
+                name
+            )  # a name that is not there is answered with those that are, and makes no store
         stamp = self._stamp(why)
         return self._write(name, lambda known: commit(known, decide, stamp))
 
@@ -660,21 +680,20 @@ class Registry:
         """The commit stands: whatever happens here, the call has succeeded. The index is a view."""
         data = encode_index(state)
         if is_due(state.revision, len(data)):
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(OSError):
                 self._store.put(index_key(self._folder(state.name)), data)
 
     @contextlib.contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         """Spare racing processes of this machine their retries; nothing that must be right rests on it."""
         folder = self._store.local_path(self._folder(name))
-        if folder is None:
-            yield
+        if folder is None or not folder.is_dir():
+            yield  # nothing to lock, or the first commit is yet to come
             return
         from filelock import FileLock, Timeout
 
         lock = FileLock(folder / ".~lock", timeout=_LOCK_PATIENCE_S)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except (Timeout, OSError, NotImplementedError):
             yield  # the protocol is right without it
@@ -685,10 +704,10 @@ class Registry:
             lock.release()
 
     def _version_after(
-        self, name: str, version: VersionLike, decide: Decide, why: str | None
+        self, name: str, version: VersionLike, deciding: Callable[[int], Decide], why: str | None
     ) -> ModelVersion:
         number = find_version(self._existing(name).state, name, version).version
-        return version_fact(self._decide(name, decide, why).history.state, number)
+        return version_fact(self._decide(name, deciding(number), why).history.state, number)
 
     def _stamp(self, why: str | None) -> Stamp:
         return Stamp(
@@ -702,16 +721,14 @@ class Registry:
 
     def _names(self) -> list[str]:
         """The names of all models there ever were; the folders are few, and each holds its name in commit 1."""
-        return [state.name for state in self._states()]
+        return [name for folder in self._model_folders() if (name := self._name_of(folder)) is not None]
 
     def _all_states(self) -> list[ModelState]:
         return [state for state in self._states() if state.exists]
 
     def _states(self) -> Iterator[ModelState]:
-        for folder in sorted(self._model_folders()):
-            name = self._name_of(folder)
-            if name is not None:
-                yield self._look(name).state
+        for name in sorted(self._names()):
+            yield self._look(name).state
 
     def _model_folders(self) -> set[Key]:
         root = self._store.local_path(_MODELS)
@@ -787,15 +804,27 @@ class Registry:
         verify(folder, located.manifest, uri=located.uri)
         return folder
 
-    def _preflight(
-        self,
-        folder: Path,
-        manifest: Manifest,
-        mode: Literal["auto", "require"],
-        *,
-        trusted: bool,
-        version: int | None,
-    ) -> Preflight:
-        from podium.commits.preflight import preflight
 
-        return preflight(folder, manifest, mode, trusted=trusted, version=version)
+def _fly(
+    folder: Path,
+    manifest: Manifest,
+    mode: Literal["auto", "require"],
+    *,
+    trusted: bool,
+    version: int | None,
+) -> Preflight:
+    from podium.commits.preflight import preflight
+
+    return preflight(folder, manifest, mode, trusted=trusted, version=version)
+
+
+def _publishing(
+    found: ModelSource, deciding: Callable[..., Decide], stamp: Stamp
+) -> Callable[[History], Steps[Outcome]]:
+    """Publish a model and commit what names it, from a history that is known."""
+    return lambda known: publish_and_commit(
+        known,
+        lambda object_key: object_files(found, object_key),
+        lambda published: deciding(published=published),
+        stamp,
+    )

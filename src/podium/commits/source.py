@@ -15,6 +15,7 @@ from podium.commits.facts import ModelVersion
 from podium.models.info import ModelInfo
 from podium.models.manifest import Manifest
 from podium.search.evaluate import Summary
+from podium.strictjson import JsonValue
 
 __all__ = ["FindSource", "ModelLike", "ModelSource", "StrPath", "VersionLike"]
 
@@ -42,7 +43,7 @@ class ModelSource:
     manifest: Manifest
     folder: Path
     trusted: bool
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     summaries: Mapping[str, Summary] = field(default_factory=dict)

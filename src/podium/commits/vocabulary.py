@@ -14,7 +14,15 @@ from typing import Any, ClassVar, TypeAlias
 
 from podium.commits.gate import Verdict, verdict_from_json, verdict_to_json
 from podium.errors import Corrupt, StoreError
-from podium.strictjson import canonical, decode_float, decode_value, encode_float, encode_value, loads
+from podium.strictjson import (
+    JsonValue,
+    canonical,
+    decode_float,
+    decode_value,
+    encode_float,
+    encode_value,
+    loads,
+)
 
 __all__ = [
     "KNOWN_NEEDS",
@@ -149,7 +157,7 @@ class Register:
     source: str = ""
     alias: str | None = None
     from_version: int | None = None
-    params: Mapping[str, object] = field(default_factory=dict, metadata=_PARAMS)
+    params: Mapping[str, JsonValue] = field(default_factory=dict, metadata=_PARAMS)
     metrics: Mapping[str, MetricFacts] = field(default_factory=dict, metadata=_FACTS)
     tags: Mapping[str, str] = field(default_factory=dict, metadata=_TEXTS)
     note: str = ""

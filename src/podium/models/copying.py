@@ -21,10 +21,19 @@ def copy_plain(source: Path, target: Path) -> None:
 
     Raises:
         FileNotFoundError: nothing is there.
-        Invalid: a link or special file lies in the folder.
+        Invalid: a link or special file lies in the folder, or ``target`` does.
     """
     if not source.exists():
         raise FileNotFoundError(f"there is no file or folder {os.fspath(source)!r} to keep with the model.")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise Invalid(
+            f"the model would be written inside {os.fspath(source)!r}, which is to be copied into it: it would hold "
+            "itself. Choose a path outside."
+        )
+    _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -40,4 +49,4 @@ def copy_plain(source: Path, target: Path) -> None:
                     f"{entry.path!r} is a link or a special file; a model holds plain files only. Copy what it "
                     "points to in its place."
                 )
-            copy_plain(Path(entry.path), target / entry.name)
+            _copy(Path(entry.path), target / entry.name)

@@ -5,6 +5,7 @@ What would lose a bit is refused with the column's name. Pure: data in, data out
 
 from __future__ import annotations
 
+import datetime
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,8 @@ _NUMPY = {
     "double": "float64",
     "datetime": "datetime64[ns]",
 }
-_LONGEST_EXACT_INT = 6
-"""Bytes of an integer that a float64 holds without loss."""
+_EXACT_IN_DOUBLE = 4
+"""Bytes of the integers that a float64 holds without loss. To float32 MLflow converts none."""
 
 
 def enforce_inputs(specs: Sequence[Spec], data: Any) -> Any:
@@ -95,7 +96,7 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
                 found=_describe(data),
             )
     found = _tensor_dtype(data.dtype)
-    if found != spec.dtype:
+    if spec.dtype not in {found, "object"}:
         raise _mismatch(
             f"{_the_input(spec)} has dtype {found}; the model takes {spec.dtype}. Pass data.astype({spec.dtype!r}).",
             column=spec.name,
@@ -144,9 +145,15 @@ def _as_frame(data: Any, columns: Sequence[Column]) -> Any:
         nested = {c.name for c in columns if not isinstance(c.type, str)}
         if scalar or any(name in nested for name in data):
             return pandas.DataFrame([dict(data)])
-        return pandas.DataFrame(
-            {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
-        )
+        try:
+            return pandas.DataFrame({key: list(v) if isinstance(v, tuple) else v for key, v in data.items()})
+        except ValueError as error:  # arrays of two dimensions, columns of different lengths
+            raise _mismatch(
+                f"this dict makes no table: {error}. Pass one flat column of the same length a key.",
+                column=None,
+                expected="columns of one length",
+                found=_describe(data),
+            ) from error
     if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
         return pandas.DataFrame(data)
     if (is_array(data) and data.ndim <= 2) or isinstance(data, list):
@@ -221,7 +228,7 @@ def _enforce_repeated(columns: Sequence[Column], frame: Any) -> Any:
 
 def _enforce_series(column: Column, series: Any) -> Any:
     kind = column.type
-    if column.required and kind not in {"double", "float", "datetime"} and bool(series.isna().any()):
+    if column.required and kind in {"integer", "long"} and bool(series.isna().any()):
         raise _refuse(column, "nulls", "it is required and holds nulls")
     if not isinstance(kind, str):
         for value in series:
@@ -236,6 +243,8 @@ def _enforce_series(column: Column, series: Any) -> Any:
     if kind in {"string", "binary"}:
         return _enforce_text(column, series)
     if getattr(dtype, "kind", "") == "O":
+        if kind == "boolean" and all(isinstance(v, bool) for v in series.dropna()):
+            return series  # with nulls between it stays a column of objects
         series = _from_objects(column, series)
         dtype = series.dtype
     plain = getattr(dtype, "numpy_dtype", dtype)
@@ -254,6 +263,12 @@ def _from_objects(column: Column, series: Any) -> Any:
     present = series.dropna()
     if column.type == "double" and len(present) and all(type(v).__name__ == "Decimal" for v in present):
         return series.astype("float64")
+    if column.type == "datetime" and all(isinstance(v, datetime.date) for v in present):
+        return (
+            series.astype("datetime64[ns]")
+            if all(getattr(v, "tzinfo", None) is None for v in present)
+            else series
+        )
     if len(present) == 0 and column.type in {"double", "float"}:
         return series.astype(_NUMPY[column.type])
     return series.infer_objects()
@@ -288,8 +303,8 @@ def _loses_nothing(dtype: Any, target: str) -> bool:
         return bool(dtype.itemsize <= wanted.itemsize)
     if kind == "u" and wanted.kind == "i":
         return bool(dtype.itemsize < wanted.itemsize)
-    if kind in "iu" and wanted.kind == "f":
-        return bool(dtype.itemsize <= _LONGEST_EXACT_INT)
+    if kind in "iu" and target == "float64":
+        return bool(dtype.itemsize <= _EXACT_IN_DOUBLE)
     return False
 
 
@@ -337,7 +352,7 @@ _PYTHON = {
 
 def _check_value(kind: ColumnType, value: Any, column: object, *, required: bool) -> None:
     """One Python value against a type; nested ones go down to the leaf."""
-    if kind == "any" or (value is None and not required):
+    if kind == "any" or (value is None and (not required or kind in {"string", "binary"})):
         return
     if isinstance(kind, ArrayOf) and (isinstance(value, list | tuple) or is_array(value)):
         for each in value:
@@ -386,7 +401,7 @@ def _kind_of(value: Any) -> str:
 # Params
 
 
-def enforce_params(specs: Sequence[Param] | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+def enforce_params(specs: Sequence[Param] | None, params: object) -> dict[str, Any]:
     """The params of one call, defaults filled in.
 
     Raises:
@@ -421,8 +436,6 @@ def _enforce_param(spec: Param, value: Any) -> Any:
 
 def _param_value(spec: Param, value: Any) -> Any:
     if spec.type == "datetime" and isinstance(value, str):
-        import datetime
-
         try:
             return datetime.datetime.fromisoformat(value)
         except ValueError as error:

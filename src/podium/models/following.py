@@ -62,9 +62,10 @@ class LiveStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """A version that would not serve, and when to try it again."""
+    """A version that would not serve, why, and when to try it again."""
 
     uri: str
+    why: str
     times: int
     again_at: float
 
@@ -125,10 +126,13 @@ class Follower:
                 self._failed(error)
                 return False
             self._checked_at = self._clock()
+            if self._refusal is not None and self._refusal.uri != pinned:
+                self._refusal = None
             if pinned == self._uri:
-                self._refusal = self._last_error = None
+                self._last_error = None
                 return False
-            if not insist and self._is_refused(pinned):
+            if self._refusal is not None and not insist and self._clock() < self._refusal.again_at:
+                self._last_error = self._refusal.why  # the store, which may have failed since, has answered
                 return False
             return self._swap_to(pinned)
 
@@ -155,8 +159,8 @@ class Follower:
         except StoreError as error:  # the store, not the version: look again at the next poll
             self._failed(error)
             return False
-        except Exception as error:  # noqa: BLE001 - the boundary of promise "a bad version keeps the old one serving"
-            self._refuse(pinned)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of "a bad version keeps the old one serving"
+            self._refuse(pinned, error)
             self._failed(error)
             return False
         old, self.current = self.current, new
@@ -176,18 +180,13 @@ class Follower:
             raise ValueError(f"check returned False for {pinned}")
         return model
 
-    def _is_refused(self, pinned: str) -> bool:
-        refusal = self._refusal
-        return refusal is not None and refusal.uri == pinned and self._clock() < refusal.again_at
-
-    def _refuse(self, pinned: str) -> None:
-        known = self._refusal
-        times = known.times + 1 if known is not None and known.uri == pinned else 1
+    def _refuse(self, pinned: str, error: BaseException) -> None:
+        times = 1 if self._refusal is None else self._refusal.times + 1
         wait_s = min(_FIRST_BACK_OFF_S * 2 ** min(times - 1, 10), _LONGEST_BACK_OFF_S)
-        self._refusal = _Refusal(pinned, times, self._clock() + wait_s)
+        self._refusal = _Refusal(pinned, _said(error), times, self._clock() + wait_s)
 
-    def _failed(self, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}"
+    def _failed(self, error: BaseException) -> None:
+        text = _said(error)
         if text != self._last_error:  # a store that is down for an hour is one line, not one a poll
             _log.warning("%s: %s keeps serving: %s", self._followed.uri, self.current.uri, text)
         self._last_error = text
@@ -197,8 +196,12 @@ class Follower:
     def _tell(self, callback: Callable[..., object], *told: object) -> None:
         try:
             callback(*told)
-        except Exception:  # noqa: BLE001 - a callback of the user never breaks serving; it is logged
+        except (Exception, SystemExit):  # noqa: BLE001 - a callback of the user never breaks serving; it is logged
             _log.exception("%s: a callback of live() raised; it serves on", self._followed.uri)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _version_in(uri: str) -> int | None:

@@ -107,7 +107,8 @@ def _series_type(series: Any) -> ColumnType | None:
     if not present:
         return "any"
     try:
-        return _common([_value_type(each) for each in present])
+        kinds = [_value_type(each) for each in present]
+        return "double" if {"long", "double"} == {str(kind) for kind in kinds} else _common(kinds)
     except Invalid:
         return None
 
@@ -155,7 +156,10 @@ def _rows(data: Sequence[Any]) -> tuple[Spec, ...]:
     if not data:
         return (Column("string"),)
     if not all(isinstance(row, Mapping) for row in data):
-        return (Column(_common([_value_type(each) for each in data])),)
+        kinds = [_value_type(each) for each in data]
+        if len(set(kinds) - {"any"}) > 1 and all(isinstance(kind, str) for kind in kinds):
+            return _ANY  # numbers and texts in one list
+        return (Column(_common(kinds)),)
     merged = _common([_value_type(dict(row)) for row in data])
     if not isinstance(merged, ObjectOf):
         raise Invalid("a signature cannot be inferred from rows whose values are all empty.")

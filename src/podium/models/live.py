@@ -82,8 +82,7 @@ class LiveModel:
     @property
     def current(self) -> Model[Any]:
         """The version that serves now. Take it once a request: its predict and version then belong together."""
-        if self._thread is None and not self._closed:
-            self._start()
+        self._start()
         return self._follower.current
 
     @property
@@ -121,6 +120,7 @@ class LiveModel:
 
     def status(self) -> LiveStatus:
         """How it is doing; reads nothing."""
+        self._start()
         return self._follower.status()
 
     def shadow_counts(self) -> ShadowCounts | None:
@@ -166,8 +166,11 @@ class LiveModel:
             self._shadow.follower.look()
 
     def _start(self) -> None:
+        """Start the thread, if it is not there: at first, and at the first use in a forked child."""
+        if not self._lacks_thread():
+            return
         with self._starting:
-            if self._thread is None and not self._closed:
+            if self._lacks_thread():
                 self._thread = threading.Thread(
                     target=_keep_polling,
                     args=(weakref.ref(self), self._stop, self._poll_s),
@@ -176,8 +179,11 @@ class LiveModel:
                 )
                 self._thread.start()
 
+    def _lacks_thread(self) -> bool:
+        return self._thread is None and not self._closed
+
     def _after_fork(self) -> None:
-        """In a child process: threads and held locks stayed behind; the next use starts a thread of its own."""
+        """In a child process: threads and held locks stayed behind; the first use starts a thread of its own."""
         self._starting = threading.Lock()
         self._stop = threading.Event()
         self._thread = None
@@ -189,6 +195,8 @@ class LiveModel:
         stop = getattr(self, "_stop", None)  # absent where the first load raised
         if stop is not None:
             stop.set()
+            if self._shadow is not None:
+                self._shadow.forget()
 
 
 def _keep_polling(reference: weakref.ref[LiveModel], stop: threading.Event, poll_s: float) -> None:

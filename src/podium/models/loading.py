@@ -10,20 +10,22 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_origin, overload
 
 from podium.errors import EnvironmentMismatch, NotFound, PodiumWarning
-from podium.models.codepath import make_importable
+from podium.models.codepath import importing
 from podium.models.environment import differences, python_version
-from podium.models.flavors import Flavor, Stored, flavor_of
+from podium.models.flavors import Flavor, Loaded, Stored, flavor_of
 from podium.models.info import ModelInfo
 from podium.models.manifest import Manifest, manifest_of, verify
 from podium.models.mlmodel import read_mlmodel
 from podium.models.model import LoadedModel
 from podium.models.trust import check_trust, written_here
 
-__all__ = ["load_directory", "model_info_of"]
+__all__ = ["load_directory", "load_stored", "model_info_of"]
 
 T = TypeVar("T")
 _MOST_REQUIREMENTS_BYTES = 1 << 20
@@ -85,7 +87,7 @@ def load_directory(
         manifest: what the directory has to hold. None (a plain path): there is nothing to verify against.
         trusted: whether the caller vouches for where the directory lies.
         trust: the user's word: True, False or None.
-        trust_path: what ``podium trust`` would take for this origin.
+        trust_path: what ``podium trust`` would take for this origin; None where it would not help.
         strict_environment: refuse where packages differ from those it was saved with.
 
     Raises:
@@ -112,14 +114,11 @@ def load_directory(
         _check_environment(info)
     elif why is not None:
         _warn_other_python(info)
-    if _has_code_folder(stored):
-        make_importable(stored.folder / "code", info.sha256)
-    loaded = flavor.load(stored)
-    files = stored.extra_files()
-    load: Callable[[dict[str, Path]], object] | None = getattr(loaded.native, "load", None)
-    if files and callable(load) and flavor.name != "function":  # whose wrapper has called it, in MLflow too
-        load(files)
-    if native_type is not None and not isinstance(loaded.native, native_type):
+    brings_code = _has_code_folder(stored)
+    with importing(stored.folder / "code", info.sha256) if brings_code else nullcontext():
+        loaded = load_stored(replace(stored, may_run_code=why is not None), flavor)
+    # isinstance knows no dict[str, float], which is how a type checker is told what is in the dict.
+    if native_type is not None and not isinstance(loaded.native, get_origin(native_type) or native_type):
         found = type(loaded.native)
         raise TypeError(
             f"{info.uri} holds a {found.__module__}.{found.__qualname__}, not the "
@@ -127,6 +126,16 @@ def load_directory(
         )
     example = (stored.folder, stored.mlmodel.example) if stored.mlmodel.example else None
     return LoadedModel(loaded.native, loaded.predict, info, version=version, example=example)
+
+
+def load_stored(stored: Stored, flavor: Flavor) -> Loaded:
+    """Load a model whose trust is decided, and hand it its extra files."""
+    loaded = flavor.load(stored)
+    files = stored.extra_files()
+    load: Callable[[dict[str, Path]], object] | None = getattr(loaded.native, "load", None)
+    if files and callable(load) and flavor.name != "function":  # whose wrapper has called it, in MLflow too
+        load(files)
+    return loaded
 
 
 def model_info_of(

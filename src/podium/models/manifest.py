@@ -65,7 +65,7 @@ class Manifest:
         """
         try:
             manifest = cls(tuple(_entry(each) for each in loads(data)))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Corrupt(f"{key} is no manifest of a model: {error}.", key=key) from error
         if manifest.to_bytes() != data or sorted({f.path for f in manifest.files}) != [*manifest.paths()]:
             raise Corrupt(f"{key} is not in the canonical form of a manifest: it was changed.", key=key)

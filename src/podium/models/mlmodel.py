@@ -6,6 +6,7 @@ This module must never import or load what the file names.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +25,8 @@ MLMODEL = "MLmodel"
 _MOST_BYTES = 1 << 20
 _MOST_BRACKETS = 1_000
 """PyYAML takes 8-23 s for 2,000 nested brackets, and its C loader crashes at 50,000."""
+_LONGEST_NUMBER = 200
+"""Characters. PyYAML reads ``1:1:1...`` as digits of base 60: a megabyte of them took 43 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def read_mlmodel(folder: Path, *, uri: str) -> MLmodel:
     """
     path = folder / MLMODEL
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # opening a pipe would wait for ever
+            raise _corrupt(uri, "it is a link or a special file")
         with open(path, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -138,7 +143,8 @@ def _load_yaml(data: bytes, uri: str) -> object:
         raise _corrupt(uri, "it is not UTF-8") from error
     except RecursionError as error:
         raise _corrupt(uri, "it is nested too deeply") from error
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, LookupError, AttributeError) as error:
+        # The last two: PyYAML's constructors do not check what a file tags, say ``!!int ''`` or ``!!bool x``.
         raise _corrupt(uri, f"it is no YAML that podium reads: {error}") from error
 
 
@@ -163,6 +169,17 @@ def _loader() -> type[yaml.SafeLoader]:
         def fetch_alias(self) -> None:
             raise yaml.YAMLError("aliases (*name) are refused: a few lines of them grow to gigabytes")
 
+        def construct_number(self, node: yaml.ScalarNode) -> int | float:
+            if len(node.value) > _LONGEST_NUMBER:
+                raise yaml.YAMLError(f"a number of {len(node.value):,} characters")
+            return (
+                self.construct_yaml_int(node)
+                if node.tag.endswith(":int")
+                else self.construct_yaml_float(node)
+            )
+
+    for kind in ("int", "float"):
+        CappedLoader.add_constructor(f"tag:yaml.org,2002:{kind}", CappedLoader.construct_number)
     return CappedLoader
 
 

@@ -17,12 +17,13 @@ from typing import Any, TypeAlias
 
 from podium.errors import Conflict, Invalid, PodiumWarning
 from podium.ids import new_id
+from podium.models.columns import Column
 from podium.models.copying import copy_plain
 from podium.models.environment import conda_yaml, pinned, python_env_yaml, python_version
 from podium.models.example import split_params, write_example
 from podium.models.flavors import Flavor, Stored, flavor_for
 from podium.models.info import ModelInfo
-from podium.models.loading import model_info_of
+from podium.models.loading import load_stored, model_info_of
 from podium.models.manifest import Manifest, check_portable, manifest_of
 from podium.models.mlmodel import MLMODEL, dump_yaml, encode_mlmodel, parse_mlmodel
 from podium.models.signature import Signature
@@ -153,7 +154,8 @@ def write_model(
         example = write_example(folder, input_example)
         if signature is None:
             signature = _inferred(chosen, flavors, folder, input_example)
-    wanted = pinned(saved.modules) if requirements is None else _checked_requirements(requirements)
+    needed = saved.modules | _needed_by(signature)
+    wanted = pinned(needed) if requirements is None else _checked_requirements(requirements)
     document: dict[str, object] = {
         "flavors": flavors,
         "model_id": None,
@@ -179,6 +181,13 @@ def write_model(
     check_portable(manifest)
     called = uri if uri is not None else os.fspath(folder)
     return Written(model_info_of(folder, uri=called, name=name, run_id=run_id), manifest)
+
+
+def _needed_by(signature: Signature | None) -> frozenset[str]:
+    """A model that takes named columns is given a frame: in MLflow always, here to convert what it takes."""
+    inputs = signature.inputs if signature is not None and signature.inputs is not None else ()
+    named = any(isinstance(spec, Column) and spec.name is not None for spec in inputs)
+    return frozenset({"pandas"}) if named else frozenset()
 
 
 def _json_metadata(metadata: Mapping[str, object] | None) -> dict[str, Any]:
@@ -271,7 +280,7 @@ def _loaded_back(
     """The predict of the stored model: what was written is tried, not what is in memory."""
     mlmodel = parse_mlmodel(encode_mlmodel({"flavors": flavors}), uri=folder.name)
     paths = frozenset(manifest_of(folder).paths())
-    predict = flavor.load(Stored(folder, folder.name, mlmodel, paths)).predict
+    predict = load_stored(Stored(folder, folder.name, mlmodel, paths, may_run_code=True), flavor).predict
     if predict is None:
         raise Invalid("it cannot predict")
     return predict

@@ -20,6 +20,7 @@ __all__ = ["Shadow", "ShadowCounts", "agree"]
 
 _log = logging.getLogger("podium.live")
 _LONGEST_QUEUE = 64
+_IDLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Shadow:
         self._counting = threading.Lock()
         self._counts = ShadowCounts()
         self._requests: queue.Queue[_Request | None] = queue.Queue(_LONGEST_QUEUE)
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -63,10 +65,12 @@ class Shadow:
         return self._counts
 
     def offer(self, data: Any, params: Mapping[str, Any] | None, answer: Any, uri: str) -> None:
-        """Hand over a request that was answered by ``uri``; returns at once, whatever happens.
+        """Hand over a request that was answered by ``uri``; returns at once, whatever happens. After `close`: nothing.
 
         Data that the caller changes afterwards is compared as changed.
         """
+        if self._closed:
+            return
         try:
             self._requests.put_nowait(_Request(data, params, answer, uri))
         except queue.Full:
@@ -76,9 +80,13 @@ class Shadow:
 
     def close(self) -> None:
         """Stop after the requests that wait."""
-        if self._thread is not None:
-            with contextlib.suppress(queue.Full):  # the thread is a daemon, and nobody waits for its answers
-                self._requests.put_nowait(None)
+        self._closed = True
+        with contextlib.suppress(queue.Full):  # then the thread sees that it is closed once it has caught up
+            self._requests.put_nowait(None)
+
+    def forget(self) -> None:
+        """As `close`, for a garbage collector: takes no lock, so the thread notices only when it is idle."""
+        self._closed = True
 
     def drain(self) -> None:
         """Wait until every request that was handed over has been looked at."""
@@ -98,12 +106,19 @@ class Shadow:
                 self._thread.start()
 
     def _work(self) -> None:
-        while (request := self._requests.get()) is not None:
+        while True:
             try:
+                request = self._requests.get(timeout=_IDLE_S)
+            except queue.Empty:
+                if self._closed:
+                    return
+                continue
+            try:
+                if request is None:
+                    return
                 self._compare(request)
             finally:
                 self._requests.task_done()
-        self._requests.task_done()
 
     def _compare(self, request: _Request) -> None:
         model = self.follower.current

@@ -7,7 +7,6 @@ model directory is asked: this module must never read one.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from podium.errors import Invalid, UntrustedModel
 
 __all__ = ["check_trust", "remember_written", "written_here"]
 
+# No lock: setting and getting one key of a dict is atomic, and a lock held while another thread forks stays held.
 _written: dict[str, str] = {}
-_lock = threading.Lock()
 
 
 def check_trust(
@@ -37,7 +36,7 @@ def check_trust(
         needs_code: whether loading runs code of the model.
         origin_trusted: whether the caller vouches for where it lies, or this process wrote it.
         trust: the caller's word: True, False, or None for "as the origin says".
-        path: what ``podium trust`` would take, where there is such a place.
+        path: what ``podium trust`` would take; None where it would not help (a directory that lies in no store).
         environ: the environment; PODIUM_TRUST=data refuses all code.
 
     Raises:
@@ -56,10 +55,10 @@ def check_trust(
         raise UntrustedModel(f"loading {uri} would run code ({why}), and trust=False was passed.", uri=uri)
     if trust is True or origin_trusted:
         return
-    place = path or "PATH"
+    for_good = "" if path is None else f"type `podium trust {path}` to trust its store for good, or "
     raise UntrustedModel(
         f"loading {uri} would run code ({why}), and nobody vouched for where it comes from. If you know who wrote it: "
-        f"type `podium trust {place}` to trust its store for good, or pass trust=True for this once.",
+        f"{for_good}pass trust=True for this once.",
         uri=uri,
     )
 
@@ -75,11 +74,9 @@ def _only_data(environ: Mapping[str, str]) -> bool:
 
 def remember_written(folder: Path, sha256: str) -> None:
     """Note that this process wrote the model of this manifest at this place."""
-    with _lock:
-        _written[os.path.realpath(folder)] = sha256
+    _written[os.path.realpath(folder)] = sha256
 
 
 def written_here(folder: Path, sha256: str) -> bool:
     """Whether this process wrote exactly these bytes at this place."""
-    with _lock:
-        return _written.get(os.path.realpath(folder)) == sha256
+    return _written.get(os.path.realpath(folder)) == sha256

@@ -7,21 +7,23 @@ what they mean.
 
 from __future__ import annotations
 
-import hashlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podium.errors import Corrupt, KeyMissing
+from podium.errors import Corrupt, Invalid, KeyMissing
 from podium.runs.events import Artifact, Model, ModelFile
 from podium.runs.layout import RunKeys
 from podium.stores.contract import Store
 from podium.stores.keys import Key, encoded_path, name_segment
+from podium.stores.measured import Measure, measure, private_copy, put_measured
 
 __all__ = ["Shelf", "artifact_key", "files_below", "read_artifact", "save_artifact"]
 
-_CHUNK_BYTES = 1 << 20
+# Of two threads only one gets a name. Held while a name is chosen, never while bytes are put.
+_choosing = threading.RLock()
 
 
 @dataclass(slots=True)
@@ -60,18 +62,22 @@ class Shelf:
             StoreUnavailable: it could not be stored.
             OSError: the local file cannot be read.
         """
-        before = None if isinstance(source, bytes) else _stamp(source)
-        size, sha256 = _measured(source)
-        kept = self.known.get(path)
-        if kept is not None and (kept.size_bytes, kept.sha256) == (size, sha256):
-            return kept
-        key = self._key(path, sha256)
-        self.store.put(artifact_key(self.keys, key), source)
-        if not isinstance(source, bytes) and _stamp(source) != before:
-            # Written to meanwhile, so the hash may be that of other bytes: keep it as it is at one moment.
-            return self.keep(path, source.read_bytes())
-        self._take(key)
-        self.known[path] = artifact = Artifact(path, key, size, sha256)
+        key = self._plain_key(path)
+        if key is not None:
+            found = put_measured(self.store, artifact_key(self.keys, key), source)
+        else:
+            expected = measure(source)
+            kept = self.known.get(path)
+            if kept is not None and Measure(kept.size_bytes, kept.sha256) == expected:
+                return kept
+            key = self._key_beside(path, expected.sha256)
+            found = put_measured(self.store, artifact_key(self.keys, key), source, expected=expected)
+        if found is None:
+            # Written to meanwhile, and the key ends in the hash of other bytes: keep it as it is at one moment.
+            assert isinstance(source, Path)  # noqa: S101 - bytes do not change
+            with private_copy(source) as copy:
+                return self.keep(path, copy)
+        artifact = self.known[path] = Artifact(path, key, found.size_bytes, found.sha256)
         return artifact
 
     def keep_model(
@@ -86,7 +92,8 @@ class Shelf:
             sha256: of its manifest.
         """
         listed = tuple(ModelFile(*file) for file in files)
-        key = self._key(name, sha256)
+        inside = [each.path for each in listed]
+        key = self._plain_key(name, inside) or self._key_beside(name, sha256, inside)
         base = artifact_key(self.keys, key)
         for each in listed:
             target = base
@@ -95,18 +102,34 @@ class Shelf:
             self.store.put(target, folder / each.path)
         for each in listed:
             path = f"{name}/{each.path}"
-            self._take(f"{key}/{each.path}")
             self.known[path] = Artifact(path, f"{key}/{each.path}", each.size_bytes, each.sha256)
         return Model(name, key, sha256, listed)
 
-    def _key(self, path: str, sha256: str) -> str:
-        """Where a path goes: under its own name, or under one that no other content has."""
+    def _plain_key(self, path: str, inside: Iterable[str] | None = None) -> str | None:
+        """The path's own name, taken from now on; None where this writer cannot have it.
+
+        It stays taken also if nothing comes of it: a request that is late could still put the bytes there.
+
+        Args:
+            path: as the user calls it.
+            inside: of a folder the files in it; None: it is a file.
+        """
         plain = "/".join(encoded_path(path))
-        if self.is_creator and not self._is_taken(plain):
-            return plain
-        if self._is_below_file(plain):
-            plain = name_segment(path)  # in one segment, since no folder can be where a file is
-        return f"{plain}~{sha256[:16]}"
+        with _choosing:
+            if not self.is_creator or self._is_taken(plain):
+                return None
+            self._take(plain, inside)
+        return plain
+
+    def _key_beside(self, path: str, sha256: str, inside: Iterable[str] | None = None) -> str:
+        """A name that no other content has."""
+        plain = "/".join(encoded_path(path))
+        with _choosing:
+            if self._is_below_file(plain):
+                plain = name_segment(path)  # in one segment, since no folder can be where a file is
+            key = f"{plain}~{sha256[:16]}"
+            self._take(key, inside)
+        return key
 
     def _is_taken(self, key: str) -> bool:
         return key.lower() in self._files or key.lower() in self._folders or self._is_below_file(key)
@@ -114,20 +137,25 @@ class Shelf:
     def _is_below_file(self, key: str) -> bool:
         return any(folder.lower() in self._files for folder in _folders_of(key))
 
-    def _take(self, key: str) -> None:
+    def _take(self, key: str, inside: Iterable[str] | None = None) -> None:
         # Keys are ASCII: on disks that ignore case, those that lower() makes equal are one file.
-        self._files.add(key.lower())
-        self._folders.update(folder.lower() for folder in _folders_of(key))
+        for file in [key] if inside is None else [f"{key}/{each}" for each in inside]:
+            self._files.add(file.lower())
+            self._folders.update(folder.lower() for folder in _folders_of(file))
+
+
+def _after_fork_in_child() -> None:
+    global _choosing  # noqa: PLW0603 - whoever held it does not exist here
+    _choosing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _folders_of(key: str) -> list[str]:
     segments = key.split("/")
     return ["/".join(segments[:count]) for count in range(1, len(segments))]
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    status = file.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def artifact_key(keys: RunKeys, key: str) -> Key:
@@ -138,28 +166,18 @@ def artifact_key(keys: RunKeys, key: str) -> Key:
     return found
 
 
-def _measured(source: bytes | Path) -> tuple[int, str]:
-    if isinstance(source, bytes):
-        return len(source), hashlib.sha256(source).hexdigest()
-    size, digest = 0, hashlib.sha256()
-    with open(source, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            size += len(chunk)
-            digest.update(chunk)
-    return size, digest.hexdigest()
-
-
 def read_artifact(store: Store, keys: RunKeys, artifact: Artifact) -> bytes:
     """The bytes of an artifact.
 
     Raises:
         Corrupt: they are missing, or not those that were kept.
     """
+    key = _checked_key(keys, artifact)
     try:
-        data = store.get(artifact_key(keys, artifact.key))
+        data = store.get(key)
     except KeyMissing as error:
         raise _corrupt(keys, artifact, "nothing") from error
-    _check(keys, artifact, *_measured(data))
+    _check(keys, artifact, measure(data))
     return data
 
 
@@ -169,11 +187,12 @@ def save_artifact(store: Store, keys: RunKeys, artifact: Artifact, target: Path)
     Raises:
         Corrupt: its bytes are missing, or not those that were kept.
     """
+    key = _checked_key(keys, artifact)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".~{os.urandom(10).hex()}.tmp")
     try:
-        store.download(artifact_key(keys, artifact.key), aside)
-        _check(keys, artifact, *_measured(aside))
+        store.download(key, aside)
+        _check(keys, artifact, measure(aside))
         os.replace(aside, target)
     except KeyMissing as error:
         raise _corrupt(keys, artifact, "nothing") from error
@@ -181,16 +200,24 @@ def save_artifact(store: Store, keys: RunKeys, artifact: Artifact, target: Path)
         aside.unlink(missing_ok=True)
 
 
-def _check(keys: RunKeys, artifact: Artifact, size: int, sha256: str) -> None:
-    if (size, sha256) != (artifact.size_bytes, artifact.sha256):
-        raise _corrupt(keys, artifact, f"{size} bytes of SHA-256 {sha256}")
+def _checked_key(keys: RunKeys, artifact: Artifact) -> Key:
+    """Where an artifact lies; the log may come from a stranger, and say anything."""
+    try:
+        return artifact_key(keys, artifact.key)
+    except Invalid as error:
+        raise _corrupt(keys, artifact, f"the key {artifact.key!r}, which leads nowhere") from error
+
+
+def _check(keys: RunKeys, artifact: Artifact, found: Measure) -> None:
+    if found != Measure(artifact.size_bytes, artifact.sha256):
+        raise _corrupt(keys, artifact, f"{found.size_bytes} bytes of SHA-256 {found.sha256}")
 
 
 def _corrupt(keys: RunKeys, artifact: Artifact, found: str) -> Corrupt:
     return Corrupt(
         f"the artifact {artifact.path!r} of run {keys.run_id} is not the file that was logged. "
         "Restore it from a copy of the store.",
-        key=str(artifact_key(keys, artifact.key)),
+        key=f"{keys.artifacts}/{artifact.key}",
         expected=f"{artifact.size_bytes} bytes of SHA-256 {artifact.sha256}",
         found=found,
     )

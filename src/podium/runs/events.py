@@ -59,6 +59,8 @@ Kind: TypeAlias = Literal["session", "edit"]
 Extreme: TypeAlias = Literal["min", "max"]
 
 _LONGEST_KEY = 500
+_DEEPEST = 128
+_NESTING = frozenset({"params", "model", "verdict"})
 _INT64 = 2**63
 
 
@@ -267,7 +269,31 @@ Event: TypeAlias = (
 
 # Writing ------------------------------------------------------------------------------------------------------------
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_plain_encoder = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+
+
+def _prebuilt() -> Callable[[Any], str]:
+    """An encoder built once: `JSONEncoder.encode` builds its own at each call, which takes as long as a line."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _plain_encoder.encode  # an interpreter that is written in another language
+    chunks = make(
+        None,  # no look-out for circles: how deep values nest is checked
+        _plain_encoder.default,
+        json.encoder.encode_basestring,
+        None,
+        ":",
+        ",",
+        False,
+        False,
+        False,
+    )
+    return lambda value: "".join(chunks(value, 0))
+
+
+_dumps = _prebuilt()
 
 
 def encode(event: Event, time_ms: int) -> bytes:
@@ -275,13 +301,31 @@ def encode(event: Event, time_ms: int) -> bytes:
 
     Raises:
         TypeError: a value in it is no JSON value.
+        Invalid: it nests so deep that not everybody could read it.
         ValueError: a NaN where JSON of another layer should hold none.
     """
     if isinstance(event, Metrics) and event.at is None:
         pairs = [(key_text(key), value) for key, value in event.values.items()]
         return metric_line(time_ms, event.step, pairs)
     name, fields = _BODIES[type(event)](event)
+    if name in _NESTING and _nests_too_deep(fields):
+        raise Invalid(f"what is logged as {name} nests more than {_DEEPEST} deep. Keep it as a file instead.")
     return _to_bytes(_dumps({"event": name, "time": time_ms, **fields}) + "\n")
+
+
+def _nests_too_deep(value: object) -> bool:
+    """Whether lists and objects lie more than 128 deep. Told by no stack: how much of that is left differs."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list | tuple)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def metric_line(time_ms: int, step: int, pairs: Sequence[tuple[str, float]]) -> bytes:
@@ -297,12 +341,17 @@ def float_text(value: float) -> str:
 
 def key_text(key: str) -> str:
     """The JSON text of a key."""
-    return _dumps(key)
+    return json.encoder.encode_basestring(key)
 
 
 def _to_bytes(text: str) -> bytes:
     # Lone surrogates (file names that are no UTF-8) only occur inside JSON strings, where \udcff is their escape.
     return text.encode("utf-8", "backslashreplace")
+
+
+# Runs use the same keys again and again.
+_good_keys: set[str] = set()
+_GOOD_KEYS_REMEMBERED = 4096
 
 
 def check_key(key: object, what: str) -> str:
@@ -312,6 +361,8 @@ def check_key(key: object, what: str) -> str:
         TypeError: it is not text.
         Invalid: it is empty, longer than 500 characters, or holds control characters or half a character.
     """
+    if type(key) is str and key in _good_keys:
+        return key
     if not isinstance(key, str):
         raise TypeError(f"the key of a {what} is text, not {type(key).__name__}: {key!r:.100}")
     if not key:
@@ -325,6 +376,9 @@ def check_key(key: object, what: str) -> str:
         raise Invalid(
             f"the key of a {what} cannot hold {bad[0]!r}: {key!r:.100}. Remove control characters and line breaks."
         )
+    if len(_good_keys) >= _GOOD_KEYS_REMEMBERED:
+        _good_keys.clear()
+    _good_keys.add(str(key))
     return str(key)
 
 
@@ -517,6 +571,8 @@ def decode(value: object) -> tuple[int, Event]:
     if not isinstance(value, dict):
         raise ValueError("an event is an array or an object")
     time_ms, name = _integer(value, "time"), _text(value, "event")
+    if name in _NESTING and _nests_too_deep(value):
+        raise ValueError(f"it nests more than {_DEEPEST} deep")
     reader = _READERS.get(name)
     return time_ms, (reader(value) if reader is not None else Unknown(name))
 

@@ -8,6 +8,7 @@ which writers are alive is told.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ from podium.runs.events import (
     parse_lines,
     whole_lines,
 )
-from podium.strictjson import canonical, encode_value
+from podium.strictjson import encode_value
 
 __all__ = ["BadLine", "Conflict", "LogState", "MetricRecord", "RunState", "Stamp", "Status", "same_value"]
 
@@ -132,6 +133,8 @@ class LogState:
         end: its last event, None while it has none.
         ended: stamp of that.
         dropped: events it says could not be kept.
+        heard_s: when it was last seen to grow, by the clock of whoever reads; he tells. 0: never.
+        grew: whether it was seen to grow after it had been read once.
     """
 
     writer_id: str
@@ -143,6 +146,13 @@ class LogState:
     end: End | None = None
     ended: Stamp = (0, "", 0)
     dropped: int = 0
+    heard_s: float = 0.0
+    grew: bool = False
+
+    def heard(self, now_s: float) -> None:
+        """It has grown, says a reader whose clock shows this."""
+        self.grew = self.heard_s > 0
+        self.heard_s = now_s
 
     @property
     def is_session(self) -> bool:
@@ -207,6 +217,18 @@ class RunState:
         log.offset += whole
         self.bad_lines.sort()
         return whole
+
+    def begin(self, writer_id: str, start: Start, time_ms: int, size_bytes: int) -> None:
+        """Fold the first line of a new log from what was written, without reading it.
+
+        Args:
+            writer_id: whose log.
+            start: its first event.
+            time_ms: of that.
+            size_bytes: of its line.
+        """
+        log = self.logs[writer_id] = LogState(writer_id, offset=size_bytes, lines=1, clock_ms=time_ms)
+        self.apply(log, start)
 
     def _fold_line(self, log: LogState, value: object) -> None:
         if value is EMPTY_LINE:
@@ -495,7 +517,8 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 def _spelled(value: Any) -> str:
-    return canonical(encode_value(_as_float(value))).decode()
+    # Escaped to ASCII: a path that is no UTF-8 holds lone surrogates.
+    return json.dumps(encode_value(_as_float(value)), sort_keys=True)
 
 
 def _as_float(value: Any) -> Any:

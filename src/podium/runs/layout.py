@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from podium.errors import Invalid
@@ -71,6 +72,12 @@ def runs_folder(name: str) -> Key:
     return experiment_folder(name) / "runs"
 
 
+@lru_cache(maxsize=256)
+def _folders_of_day(folder: Key, day: str) -> tuple[Key, Key]:
+    """Where the logs and the artifacts of a day's runs lie; the same for many runs."""
+    return folder / "runs" / day, folder / "artifacts" / day
+
+
 @dataclass(frozen=True, slots=True)
 class LogName:
     """What the name of a file among the logs says.
@@ -132,8 +139,8 @@ class RunKeys:
     @classmethod
     def within(cls, folder: Key, experiment: str, run_id: str) -> Self:
         """The keys of a run in an experiment's ``folder`` that was found by listing."""
-        day = run_folder_name(check_run_id(run_id))
-        return cls(experiment, run_id, folder / "runs" / day, folder / "artifacts" / day / run_id)
+        logs, artifacts = _folders_of_day(folder, run_folder_name(check_run_id(run_id)))
+        return cls(experiment, run_id, logs, artifacts / run_id)
 
     def log(self, writer_id: str) -> Key:
         """The log of one writer."""

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 
-from podium.errors import Corrupt, Invalid, KeyMissing, RunNotFound, near_names
+from podium.errors import (
+    Corrupt,
+    Invalid,
+    KeyExists,
+    KeyMissing,
+    RunNotFound,
+    StoreError,
+    StoreUnavailable,
+    near_names,
+)
 from podium.runs.events import (
     BAD_LINE,
     EMPTY_LINE,
@@ -39,7 +48,7 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.keys import Key, is_segment
+from podium.stores.keys import Key, is_segment, name_segment
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -48,6 +57,7 @@ __all__ = [
     "FoundRun",
     "ensure_experiment",
     "experiments",
+    "find_again",
     "find_run",
     "living_writers",
     "read_columns",
@@ -104,8 +114,6 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
         Invalid: another name has the same folder (its true name is compared).
         StoreUnavailable: it cannot be made.
     """
-    from podium.errors import KeyExists, StoreError, StoreUnavailable
-
     key = experiment_file(name)
     data = canonical({"format": 1, "name": name, "time": time_ms}) + b"\n"
     try:
@@ -133,10 +141,15 @@ def experiments(store: Store) -> list[FoundExperiment]:
         folders = {
             EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
         }
-    found = [
-        _experiment_at(store, folder) or FoundExperiment(folder.name, folder) for folder in sorted(folders)
-    ]
-    return sorted(found, key=lambda each: each.name)
+    return sorted((_opened(store, folder) for folder in folders), key=lambda each: (each.name, each.folder))
+
+
+def _opened(store: Store, folder: Key) -> FoundExperiment:
+    """The experiment in a folder; by the folder's name where the true name is damaged, or that of another folder."""
+    found = _experiment_at(store, folder)
+    if found is None or not found.name or name_segment(found.name) != folder.name:
+        return FoundExperiment(folder.name, folder)
+    return found
 
 
 def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
@@ -148,10 +161,14 @@ def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
 
 
 def _names_in(path: Path) -> list[str]:
+    """What lies in a folder; links are passed over, as in every listing of a store."""
     try:
-        return os.listdir(path)
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if not entry.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise StoreUnavailable(f"cannot list {path}: {error.strerror or error}.") from error
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -236,6 +253,16 @@ def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> Found
     )
 
 
+def find_again(store: Store, run: FoundRun) -> FoundRun:
+    """A run that was found before, with the logs it has now.
+
+    Raises:
+        RunNotFound: it was deleted meanwhile.
+    """
+    flush_open_writers(store)
+    return _found_again(store, run)
+
+
 def _found_again(store: Store, run: FoundRun) -> FoundRun:
     experiment = FoundExperiment(run.keys.experiment, run.keys.logs.parent.parent)
     names = _log_names(store, experiment, run.keys.logs.name, f"{run.run_id}.")
@@ -278,12 +305,16 @@ def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
 
 def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName], state: RunState) -> None:
     log = state.logs.get(writer_id)
-    for data in _bytes_from(store, run, names, 0 if log is None else log.offset):
+    offset = 0 if log is None else log.offset
+    for data in _bytes_from(store, run, names, offset):
         state.feed(writer_id, data)
+    log = state.logs.get(writer_id)
+    if log is not None and log.offset > offset:
+        log.heard(time.time())
 
 
 def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:
-    """What a log holds from ``offset`` on, in order; each piece but the last is whole lines, wherever parts were cut."""
+    """What a log holds from ``offset`` on; each piece but the last is whole lines, wherever parts were cut."""
     for name in names:
         if name.end is None:
             yield store.get(run.keys.logs / str(name), offset)
@@ -309,7 +340,8 @@ def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float
     """The writers of open sessions that live.
 
     On the writer's own machine its lock tells. Elsewhere, and for stores that are not on a disk, a log that did not
-    change for its lease belongs to nobody.
+    change for its lease belongs to nobody. Whoever saw it grow goes by his own clock; at a first look there is only
+    the time that it bears, which another clock set.
 
     Args:
         store: where.
@@ -326,7 +358,9 @@ def status_of(store: Store, run: FoundRun, state: RunState) -> Status:
     living = living_writers(store, run, state)
     if len(living) < len(state.open_logs()):
         # A lock is free now, and its writer may have ended the log since it was read: only what it holds tells.
+        # One that lived when it was first asked counts, for what it did since was not read.
         state = refresh(store, run, state)
+        living += living_writers(store, run, state)
     return state.status(living)
 
 
@@ -345,6 +379,10 @@ def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
             changed_s = path.stat().st_mtime
         except OSError:
             return False
+    if log.grew:
+        changed_s = log.heard_s
+    elif log.heard_s:
+        changed_s = min(changed_s, log.heard_s)  # a time that has not come is that of a clock which is wrong
     return now_s - changed_s <= start.lease_s
 
 

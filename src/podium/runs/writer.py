@@ -12,13 +12,15 @@ surviving worker cannot keep a dead run alive by its parent's lock.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 import threading
 import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, SupportsFloat
 
@@ -45,10 +47,11 @@ from podium.runs.locking import hold, is_lockable
 from podium.runs.shipping import Spool, new_spool
 from podium.stores.contract import Store
 
-__all__ = ["Writer", "flush_open_writers", "open_writers"]
+__all__ = ["Opening", "Writer", "flush_open_writers", "open_writers"]
 
 BEAT_S = 60.0
 SHIP_S = 5.0
+SYNC_S = 30.0
 _OPEN_FLAGS = (
     os.O_CREAT
     | os.O_EXCL
@@ -59,9 +62,10 @@ _OPEN_FLAGS = (
 )
 _INT64 = 2**63
 
-# All, those whose log is open, and the guard that no fork comes between opening a log and noting its writer.
-_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-_open_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+# All, those whose log is open, and the guard that no fork comes between opening a log and noting its writer. Dicts,
+# which are copied in one step: a set may not grow while it is looked through, and no lock keeps a signal handler out.
+_writers: dict[int, weakref.ref[Writer]] = {}
+_open_writers: dict[int, weakref.ref[Writer]] = {}
 _opening = threading.RLock()
 _write = os.write
 _now_ns = time.time_ns
@@ -75,6 +79,15 @@ class _Series:
     def __init__(self, text: str, next_step: int) -> None:
         self.text = text
         self.next_step = next_step
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The first event of a log as it was written: what, when, and how long its line is."""
+
+    start: Start
+    time_ms: int
+    size_bytes: int
 
 
 class Writer:
@@ -92,6 +105,7 @@ class Writer:
         *,
         joined: RunState | None = None,
         strict: bool = False,
+        sync_s: float = SYNC_S,
         clock_ns: Callable[[], int] = _now_ns,
     ) -> None:
         """Open a log and write its first line.
@@ -102,25 +116,28 @@ class Writer:
             start: the first event; says whether this is a session or an edit.
             joined: the run as it was read, where this writer joins one; steps and params go on from there.
             strict: raise what the world decides, instead of counting and warning.
+            sync_s: what was logged is on the disk itself (``fsync``) so long after, at the latest, give or take the few
+                seconds between two looks; it is in the file at once, which outlives the process but not the machine.
             clock_ns: the time, for tests.
 
         Raises:
             StoreUnavailable: the log cannot be made.
         """
+        self._fd = -1
         self.keys = keys
         self.strict = strict
         self.writer_id = ""
-        self.first_line = b""
         self.dropped = 0
         self._store = store
         self._start = start
+        self._sync_s = sync_s
+        self._synced = (time.monotonic(), 0)
+        self._path = ""
         self._clock_ns = clock_ns
         self._lock = threading.RLock()
-        self._fd = -1
         self._spool: Spool | None = None
-        self._rough = (
-            False  # the next write has to mend something first: a torn line, or a loss nobody was told of
-        )
+        # Whether the next write has to mend something first: a torn line, or a loss nobody was told of.
+        self._rough = False
         self._unreported = 0
         self._latest_ms = 0
         self._warned_lost = False
@@ -142,6 +159,8 @@ class Writer:
             ) from error
         _keep_beating()
 
+    opening: Opening
+
     def _join(self, joined: RunState) -> None:
         self._start = replace(self._start, after=joined.clock_ms + 1)
         self._latest_ms = joined.clock_ms + 1
@@ -152,8 +171,17 @@ class Writer:
     def _open(self, start: Start) -> None:
         with _opening:
             self._open_guarded(start)
-            _writers.add(self)
-            _open_writers.add(self)
+            _writers[id(self)] = _open_writers[id(self)] = weakref.ref(self)
+
+    def __del__(self, _is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Whoever drops a log without ending it keeps neither its descriptor nor its lock."""
+        if _is_finalizing():
+            return  # both go with the process, and the names below are gone
+        _writers.pop(id(self), None)
+        _open_writers.pop(id(self), None)
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
 
     def _open_guarded(self, start: Start) -> None:
         writer_id = new_writer_id()
@@ -169,16 +197,20 @@ class Writer:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, _OPEN_FLAGS, 0o666)
         locked = spool is None and is_lockable() and hold(fd)
-        first = encode(replace(start, locked=locked), self._clock_ns() // 1_000_000)
+        start, now_ms = replace(start, locked=locked), self._now_ms()
+        first = encode(start, now_ms)
         try:
-            whole = _write(fd, first) == len(first)
+            if _write(fd, first) != len(first):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no log without its first line
         except OSError:
             os.close(fd)
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        self.writer_id, self.first_line, self._fd, self._spool = writer_id, first, fd, spool
-        self._rough = not whole or self._unreported > 0
+        self.writer_id, self._fd, self._spool = writer_id, fd, spool
+        self.opening = Opening(start, now_ms, len(first))
+        self._path = os.fspath(path)
+        self._rough = self._unreported > 0
 
     # --- the hot path ---------------------------------------------------------------------------------------------
 
@@ -206,7 +238,10 @@ class Writer:
                 return
             if step is None:
                 step = series.next_step
-            line = f'["metric",{self._clock_ns() // 1_000_000},{step},{series.text},{value!r}]\n'.encode()
+            now_ms = self._clock_ns() // 1_000_000
+            if now_ms > self._latest_ms:  # noqa: PLR1730 - max() costs three times as much
+                self._latest_ms = now_ms
+            line = f'["metric",{now_ms},{step},{series.text},{value!r}]\n'.encode()
             try:
                 if self._rough or _write(self._fd, line) != len(line):
                     self._write_line(line, torn=not self._rough)
@@ -225,6 +260,8 @@ class Writer:
     def _log_slowly(
         self, metrics: Mapping[str, SupportsFloat], step: int | None, at: datetime | None
     ) -> None:
+        if not hasattr(metrics, "items"):  # a Series of pandas has them, and is no Mapping
+            raise TypeError(f"metrics come as a mapping of key to number, not as {type(metrics).__name__}.")
         values = {check_key(key, "metric"): _to_float(key, value) for key, value in metrics.items()}
         given = None if step is None else _to_step(step)
         at_ms = None if at is None else _to_ms(at)
@@ -239,27 +276,29 @@ class Writer:
         for this, together in by_step.items():
             if at_ms is None:
                 pairs = "".join(f",{self._series[key].text},{float_text(v)}" for key, v in together.items())
-                line = f'["metric",{self._clock_ns() // 1_000_000},{this}{pairs}]\n'.encode(
-                    "utf-8", "backslashreplace"
-                )
-                self._write_line(line)
+                self._write_line(f'["metric",{self._now_ms()},{this}{pairs}]\n'.encode())
             else:
                 self.append(Metrics(this, together, at_ms))
 
     # --- all other events -----------------------------------------------------------------------------------------
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event) -> bool:
         """Write one event.
+
+        Returns:
+            Whether it is kept; if not, that is counted.
 
         Raises:
             TypeError, ValueError: something in it is no JSON value.
             StoreUnavailable: it could not be kept, and the run is strict.
         """
         with self._lock:
-            now_ms = self._clock_ns() // 1_000_000
-            line = encode(event, now_ms)
-            self._latest_ms = max(self._latest_ms, now_ms)
-            self._write_line(line)
+            return self._write_line(encode(event, self._now_ms()))
+
+    def _now_ms(self) -> int:
+        now_ms = self._clock_ns() // 1_000_000
+        self._latest_ms = max(self._latest_ms, now_ms)
+        return now_ms
 
     def log_params(self, params: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Log params; one that has this very value already is not written again.
@@ -287,21 +326,22 @@ class Writer:
             if not new:
                 return
             # Also where this writer knows no value: another may have logged one that it never read.
-            self.append(Params(new, overwrite))
-            self._params.update(new)
+            if self.append(Params(new, overwrite)):
+                self._params.update(new)
 
     def rewind(self, to_step: int) -> None:
         """Hide the points of earlier sessions after ``to_step``; counting goes on behind it."""
         with self._lock:
-            self.append(Rewind(_to_step(to_step)))
+            to_step = _to_step(to_step)
+            self.append(Rewind(to_step))
             for series in self._series.values():
-                series.next_step = min(series.next_step, to_step + 1)
+                series.next_step = min(series.next_step, max(to_step + 1, 0))
 
     def beat(self) -> None:
         """Say that this writer lives; nothing where the log has ended, or is a parent process's."""
         with self._lock:
             if self._fd >= 0 and not self._ended:
-                self._write_line(encode(Beat(), self._clock_ns() // 1_000_000))
+                self._write_line(encode(Beat(), self._now_ms()))
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -335,16 +375,44 @@ class Writer:
         with self._lock:
             if self._ended:
                 return
+            # Not marked as ended before: a signal handler that interrupts this has to say itself how it ended.
             if self._fd >= 0:
-                self._write_line(encode(End(status, error, traceback), self._clock_ns() // 1_000_000))
+                self._write_line(encode(End(status, error, traceback), self._now_ms()), is_end=True)
             self._ended = True
             self._seal()
+
+    def sync_if_due(self, now_s: float) -> bool:
+        """Bring what was logged to the disk, if that is due; who logs meanwhile is not held up.
+
+        Args:
+            now_s: seconds that only grow.
+
+        Returns:
+            Whether it was due.
+        """
+        last_s, last_ms = self._synced
+        latest_ms, path = self._latest_ms, self._path
+        if self._fd < 0 or latest_ms == last_ms or now_s - last_s < self._sync_s:
+            return False
+        self._synced = (now_s, latest_ms)
+        try:
+            # By a descriptor of its own, which holds no lock: the log's may be closed in this moment, and a child that
+            # is forked in it would keep a copy of the lock.
+            fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            with self._lock:
+                self._lost(0, error)
+        return True
 
     def _seal(self) -> None:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        _open_writers.discard(self)
+        _open_writers.pop(id(self), None)
         try:
             os.fsync(fd)
             if self._spool is not None:
@@ -357,16 +425,20 @@ class Writer:
 
     # --- the slow way out of every write ----------------------------------------------------------------------------
 
-    def _write_line(self, line: bytes, *, torn: bool = False) -> None:
+    def _write_line(self, line: bytes, *, torn: bool = False, is_end: bool = False) -> bool:
         """Write a line; where it came back short the next one begins with a newline.
 
         Args:
             line: with its newline.
             torn: a first attempt to write this very line came back short.
+            is_end: it says how the run ended, which counts only in the log that is open.
+
+        Returns:
+            Whether it is kept.
         """
         if torn:
             self._lost(1, None)
-            return
+            return False
         before = self._fd
         try:
             if self._fd < 0:
@@ -377,23 +449,23 @@ class Writer:
             # whoever opens a file next would get its number.
             written = _write(self._fd, data)
         except OSError as error:
-            if before >= 0 > self._fd:
-                self._write_line(line)  # a signal handler ended the run in this very call
-            else:
-                self._lost(1, error)
-            return
+            if before >= 0 > self._fd:  # a signal handler ended the run in this very call
+                return is_end or self._write_line(line)
+            self._lost(1, error)
+            return False
         if mending and written >= len(mending):
             self._unreported = 0  # told: the report itself is in the log
         if written != len(data):
             self._lost(1, None)
-            return
+            return False
         self._rough = False
+        return True
 
     def _mending(self) -> bytes:
         """What comes before the next line: an end to a torn one, and how much is missing."""
         if not self._unreported:
             return b"\n"
-        return b"\n" + encode(Dropped(self._unreported), self._clock_ns() // 1_000_000)
+        return b"\n" + encode(Dropped(self._unreported), self._now_ms())
 
     def _reopen(self) -> None:
         """A log of one's own, as an edit: after a fork, or after the end.
@@ -409,9 +481,9 @@ class Writer:
                 stacklevel=5,
             )
         # Its stamps come after all this writer wrote before, also within one millisecond.
-        after = max(self._latest_ms, self._clock_ns() // 1_000_000) + 1
-        self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
+        after = max(self._latest_ms, self._now_ms()) + 1
         self._latest_ms = after
+        self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
         _keep_beating()
 
     def _lost(self, events: int, error: OSError | None) -> None:
@@ -441,7 +513,7 @@ class Writer:
             self._fd = -1
         self._spool = None
         self._unreported = 0
-        _open_writers.discard(self)
+        _open_writers.pop(id(self), None)
 
     @property
     def is_inherited(self) -> bool:
@@ -451,7 +523,11 @@ class Writer:
 
 def open_writers() -> list[Writer]:
     """The writers of this process whose logs are open."""
-    return [each for each in list(_open_writers) if each._fd >= 0]
+    return [each for each in _living(_open_writers) if each._fd >= 0]
+
+
+def _living(writers: dict[int, weakref.ref[Writer]]) -> list[Writer]:
+    return [writer for each in writers.copy().values() if (writer := each()) is not None]
 
 
 def flush_open_writers(store: Store) -> None:
@@ -492,7 +568,9 @@ def _to_step(step: object) -> int:
 
 
 def _to_ms(at: datetime) -> int:
-    if at.tzinfo is None:
+    if not isinstance(at, datetime):
+        raise TypeError(f"time={at!r}: give an aware datetime, for instance datetime.now(UTC).")
+    if at.utcoffset() is None:
         raise Invalid(f"time={at!r}: give an aware datetime, for instance datetime.now(UTC).")
     return round(at.timestamp() * 1000)
 
@@ -528,12 +606,14 @@ def _beat_forever() -> None:
                     each.beat()
                 if each._spool is not None:
                     each.flush()
+                else:
+                    each.sync_if_due(time.monotonic())
 
 
 def _after_fork_in_child() -> None:
     global _beating, _beating_guard, _opening
     _beating, _beating_guard, _opening = None, threading.Lock(), threading.RLock()
-    for each in list(_writers):
+    for each in _living(_writers):
         each._after_fork()
 
 

@@ -83,11 +83,12 @@ class LocalStore:
         """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
         if isinstance(source, Path):
             with source.open("rb") as file:
-                self._put(key, chunks_of(file.fileno()))
+                self.put_chunks(key, chunks_of(file.fileno()))
         else:
-            self._put(key, (source,))
+            self.put_chunks(key, (source,))
 
-    def _put(self, key: Key, chunks: Iterable[bytes]) -> None:
+    def put_chunks(self, key: Key, chunks: Iterable[bytes]) -> None:
+        """As `put`, of a value that comes in pieces; if they break off with an error nothing has changed."""
         folder, target = self._place_for(key)
         try:
             temporary = new_temporary(folder)
@@ -209,18 +210,22 @@ class LocalStore:
         Raises:
             StoreError: the value or one of its folders is a symbolic link.
         """
-        path = self._root
-        for segment in key.segments:
-            path = os.path.join(path, segment)
-            try:
-                status = os.lstat(path)
-            except OSError as error:
-                if error.errno in _ABSENT:
-                    break
+        folders, path = key.segments[:-1], self._root
+        try:
+            if folders:
+                path = self._folder(folders)
+            if key.segments:
+                path = os.path.join(path, key.segments[-1])
+                if _is_link(os.lstat(path)):
+                    raise self._linked(path)
+        except KeyMissing:
+            return Path(self._root, *key.segments)
+        except StoreError:
+            raise
+        except OSError as error:
+            if error.errno not in _ABSENT:
                 raise self._unavailable("find", key, error) from error
-            if _is_link(status):
-                raise self._linked(path)
-        return Path(self._root, *key.segments)
+        return Path(path)
 
     def _open(self, key: Key) -> tuple[int, int]:
         """An open file and its size."""

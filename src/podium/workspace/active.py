@@ -19,11 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
 
-from podium.errors import Invalid, PodiumWarning, StoreError
+from podium.errors import Corrupt, Invalid, NotFound, PodiumWarning, StoreError
 from podium.runs import events
 from podium.runs.events import check_key
 from podium.runs.fold import RunState
-from podium.runs.reader import FoundRun, find_run, refresh, status_of
+from podium.runs.reader import FoundRun, find_again, refresh, status_of
 from podium.workspace import open_runs, two_lines
 from podium.workspace.endings import Ending, ending_of
 from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from podium.runs.artifacts import Shelf
     from podium.runs.writer import Writer
     from podium.stores.contract import Store
+    from podium.workspace.workspace import Workspace
 
-__all__ = ["ActiveRun"]
+__all__ = ["ActiveRun", "checked_note", "tag_texts"]
 
 StrPath = str | os.PathLike[str]
 
@@ -58,7 +59,7 @@ class ActiveRun(Run):
         found: FoundRun,
         writer: Writer,
         *,
-        named_as: str | None,
+        home: Workspace,
         is_session: bool,
         is_creator: bool,
         resumed: bool = False,
@@ -69,10 +70,10 @@ class ActiveRun(Run):
         self._store = store
         self._found_run = found
         self._writer = writer
-        self._named_as = named_as
+        self._home = home
         self._is_creator = is_creator
         self._shelf: Shelf | None = None
-        self._reading = threading.RLock()
+        self._reading, self._reading_pid = threading.RLock(), os.getpid()
         self._warned = False
         self._sampling: int | None = None
         self.resumed = resumed
@@ -93,19 +94,21 @@ class ActiveRun(Run):
 
     def _begun(self) -> RunFacts:
         """A new run has one log, with one line in it: nothing has to be read, and no folder listed."""
-        writer_id = self._writer.writer_id
-        self._state.feed(writer_id, self._writer.first_line)
+        writer_id, opening = self._writer.writer_id, self._writer.opening
+        self._state.begin(writer_id, opening.start, opening.time_ms, opening.size_bytes)
         return facts_of(
             self._found_run, self._state, self._state.status([writer_id]), dropped=self._writer.dropped
         )
 
     def _now(self) -> RunFacts:
+        if self._reading_pid != os.getpid():  # in a forked child, where whoever held the lock does not exist
+            self._reading, self._reading_pid = threading.RLock(), os.getpid()
         with self._reading:
             self._facts = self._look()
             return self._facts
 
     def _found(self) -> FoundRun:
-        return find_run(self._store, self._found_run.run_id, self._found_run.keys.experiment)
+        return find_again(self._store, self._found_run)
 
     # --- with ------------------------------------------------------------------------------------------------------
 
@@ -154,7 +157,14 @@ class ActiveRun(Run):
         open_runs.pop(seat)
         open_runs.note_last(self)
         if self.enabled:
-            two_lines.note_end(self._facts.run_name, self.run_id, ending.status, self._writer.dropped)
+            two_lines.note_end(
+                self._facts.run_name,
+                self.run_id,
+                ending.status,
+                self._writer.dropped,
+                url=self._home.url,
+                experiment=self.experiment,
+            )
 
     def _sample_system(self) -> None:
         from podium.workspace.system_metrics import follow
@@ -220,7 +230,7 @@ class ActiveRun(Run):
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set several tags."""
-        texts: dict[str, str | None] = {check_key(key, "tag"): str(value) for key, value in tags.items()}
+        texts = tag_texts(tags)
         if texts:
             self._writer.append(events.Tags(texts))
 
@@ -230,9 +240,7 @@ class ActiveRun(Run):
 
     def set_note(self, text: str) -> None:
         """Set the note."""
-        if not isinstance(text, str):
-            raise TypeError(f"a note is text, not {type(text).__name__}.")
-        self._writer.append(events.Note(text))
+        self._writer.append(events.Note(checked_note(text)))
 
     def rewind(self, to_step: int) -> None:
         """Hide the points of earlier sessions after ``to_step``; they stay in the log."""
@@ -391,7 +399,8 @@ class ActiveRun(Run):
         """The boundary at which training goes on although a file could not be kept."""
         try:
             yield
-        except (StoreError, OSError) as error:
+        except (StoreError, OSError, NotFound, Corrupt) as error:
+            # NotFound, Corrupt: somebody removed or broke the run's own folder meanwhile.
             if self._writer.strict:
                 raise
             self._writer.dropped += 1
@@ -412,19 +421,55 @@ class ActiveRun(Run):
         """
         return self._writer.flush(timeout_s)
 
+    def __copy__(self) -> Self:
+        # A copy of what holds a run (a callback, an estimator's params) means the same run.
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
-        if self._named_as is None:
+        if not self.enabled:
+            return (_disabled_elsewhere, (self._facts.run_name, self.experiment))
+        store = self._home.named_as
+        if store is None:
             raise TypeError(
                 f"run {self.run_id} lives in a store of this process alone ({type(self._store).__name__}), which "
                 "another process cannot open. Use a store with a path or URL."
             )
-        return (_amend_elsewhere, (self._named_as, self.run_id))
+        return (_amend_elsewhere, (store, self.run_id))
 
 
 def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
     from podium.workspace.workspace import Workspace
 
     return Workspace(store).amend_run(run_id)
+
+
+def _disabled_elsewhere(run_name: str, experiment: str) -> ActiveRun:
+    from podium.workspace.workspace import Workspace
+
+    return Workspace("memory:").disabled_run(run_name, experiment=experiment)
+
+
+def tag_texts(tags: Mapping[str, object]) -> dict[str, str | None]:
+    """The tags as they are kept.
+
+    Raises:
+        TypeError, Invalid: a key can never be right.
+    """
+    return {check_key(key, "tag"): str(value) for key, value in tags.items()}
+
+
+def checked_note(text: str) -> str:
+    """The note itself.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a note is text, not {type(text).__name__}.")
+    return text
 
 
 def _checked_path(path: object) -> str:

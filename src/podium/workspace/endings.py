@@ -8,6 +8,8 @@ Every hook calls the one it found. Knows no store.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import gc
 import os
 import signal
 import sys
@@ -20,7 +22,7 @@ from typing import Any, NoReturn
 from podium.workspace import open_runs, two_lines
 from podium.workspace.facts import EndStatus
 
-__all__ = ["Ending", "ending_of", "install"]
+__all__ = ["FINISHED", "Ending", "ending_of", "install"]
 
 _LONGEST_TRACEBACK = 20_000
 
@@ -76,6 +78,7 @@ class _Script:
         self.installed = False
         self.ending = FINISHED
         self.worker_pid: int | None = None
+        self.frame: FrameType | None = None
 
 
 _script = _Script()
@@ -84,6 +87,7 @@ _script = _Script()
 def install() -> None:
     """Listen for the end of the process, from its first run on."""
     _hook_worker_exit()
+    _hook_sigterm()
     if _script.installed:
         return
     _script.installed = True
@@ -91,7 +95,7 @@ def install() -> None:
     _hook_exceptions()
     _hook_thread_exceptions()
     _hook_exit()
-    _hook_sigterm()
+    _hook_last_flush()
 
 
 def _end_all() -> None:
@@ -174,7 +178,7 @@ _WatchedExit.__module__ = "builtins"
 
 
 def _hook_exit() -> None:
-    # Python has no hook for SystemExit. ``raise SystemExit(1)`` outside any ``with`` is not seen.
+    # Python has no hook for SystemExit.
     def podium_exit(status: Any = None, /) -> NoReturn:
         raise _WatchedExit(status)
 
@@ -182,7 +186,55 @@ def _hook_exit() -> None:
     sys.exit = podium_exit
 
 
+def _hook_last_flush() -> None:
+    """See ``raise SystemExit(1)`` leave a script: the interpreter flushes stderr while it still holds the exception.
+
+    A program run with ``-c`` or ``-m`` is not flushed then: there ``raise SystemExit(1)`` is seen only by a ``with``.
+    """
+    stream: Any = sys.stderr
+    _script.frame = _outermost_frame()
+    flush = getattr(stream, "flush", None)
+    if flush is None or _script.frame is None:
+        return
+
+    def podium_flush() -> None:
+        try:
+            sys._getframe(1)
+        except ValueError:  # no Python code asks for it
+            _look_for_exit()
+        flush()
+
+    with contextlib.suppress(AttributeError):  # a stream that takes no attributes keeps its secret
+        stream.flush = podium_flush
+
+
+def _outermost_frame() -> FrameType | None:
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _look_for_exit() -> None:
+    frame = _script.frame
+    if frame is None or _has_returned(frame):
+        return
+    for found in reversed(gc.get_objects()):
+        # What `sys.exit` raised tells by itself; anything else than SystemExit goes to the excepthook.
+        if isinstance(found, SystemExit) and not isinstance(found, _WatchedExit):
+            _script.ending = ending_of(found)
+            return
+
+
+def _has_returned(frame: FrameType) -> bool:
+    import opcode
+
+    last = opcode.opname[frame.f_code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
+    return last.startswith("RETURN_")
+
+
 def _hook_sigterm() -> None:
+    # Asked at each run: the first may have been started in a thread, where no handler can be set.
     if threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

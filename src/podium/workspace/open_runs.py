@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,11 +33,12 @@ __all__ = [
     "pop",
     "push",
     "reset",
+    "set_aside",
     "take_seat",
 ]
 
-Owner: TypeAlias = tuple[int, int | None]
-"""A thread, and a task in it."""
+Owner: TypeAlias = tuple[int, object]
+"""A thread, and a task in it: a weak reference, since the next task may have the number of one that is gone."""
 
 
 class Seat:
@@ -97,7 +100,7 @@ def here() -> Owner:
             task = asyncio.current_task()
         except RuntimeError:  # no event loop runs in this thread
             task = None
-    return threading.get_ident(), None if task is None else id(task)
+    return threading.get_ident(), None if task is None else weakref.ref(task)
 
 
 def take_seat(run: ActiveRun, end: Callable[[Ending], None]) -> Seat:
@@ -149,6 +152,20 @@ def reset() -> None:
     _seats.clear()
     frame_of_context.set(None)
     _last.set(None)
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside nothing is open and nothing current; after it all is as it was, and what was opened is forgotten."""
+    seats, frame, ended = dict(_seats), frame_of_context.get(), _last.get()
+    reset()
+    try:
+        yield
+    finally:
+        reset()
+        _seats.update((number, seat) for number, seat in seats.items() if seat.is_open)
+        frame_of_context.set(frame)
+        _last.set(ended)
 
 
 def _mark_inherited() -> None:

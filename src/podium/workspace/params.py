@@ -18,6 +18,7 @@ from podium.strictjson import JsonValue
 __all__ = ["flat_params", "plain_value"]
 
 _DEEPEST = 50
+_PLAIN = frozenset({str, float, int, bool, type(None)})
 
 
 def flat_params(params: object) -> dict[str, JsonValue]:
@@ -49,7 +50,7 @@ def _flatten(fields: Mapping[Any, object], prefix: str, flat: dict[str, JsonValu
         )
     for name, value in fields.items():
         key = f"{prefix}{name if isinstance(name, str) else plain_value(name)}"
-        inner = _fields_of(value)
+        inner = None if type(value) in _PLAIN else _fields_of(value)
         if inner:
             _flatten(inner, f"{key}.", flat, depth + 1)
         elif key in flat:

@@ -111,7 +111,8 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
 class Run:
     """One run, as it was when it was read.
 
-    Two runs are equal if they have the same id and say the same.
+    Two runs are equal if they have the same id and say the same. Its mappings are copies: what is done to one does not
+    change the run, and each can be written as JSON.
     """
 
     def __init__(self, facts: RunFacts, source: RunSource) -> None:
@@ -169,7 +170,7 @@ class Run:
     @property
     def params(self) -> Mapping[str, ParamValue]:
         """Values keep their JSON types: 0.1 comes back as 0.1."""
-        return self._now().params
+        return dict(self._now().params)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -179,17 +180,17 @@ class Run:
     @property
     def summary(self) -> Mapping[str, MetricSummary]:
         """Of each metric last, min, max and count, with their steps."""
-        return self._now().summary
+        return dict(self._now().summary)
 
     @property
     def tags(self) -> Mapping[str, str]:
         """Texts by key."""
-        return self._now().tags
+        return dict(self._now().tags)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """Facts about the process of its last session."""
-        return self._now().environment
+        return dict(self._now().environment)
 
     @property
     def error(self) -> str | None:
@@ -324,7 +325,9 @@ def _cached_place(run_id: str, path: str) -> Path:
     from podium.models.cache import default_cache_folder
     from podium.stores.keys import encoded_path
 
-    return default_cache_folder().parent.joinpath("artifacts", run_id, *encoded_path(path.strip("/")))
+    root = default_cache_folder().parent / "artifacts"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return root.joinpath(run_id, *encoded_path(path.strip("/")))
 
 
 class Runs(Table[Run]):

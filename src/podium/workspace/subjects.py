@@ -13,9 +13,10 @@ from podium.search.expressions import Field
 from podium.table import MISSING
 
 if TYPE_CHECKING:
+    from podium.workspace.facts import Experiment
     from podium.workspace.run import Run
 
-__all__ = ["subject_of"]
+__all__ = ["subject_of", "subject_of_experiment"]
 
 
 def subject_of(run: Run) -> Subject:
@@ -35,5 +36,16 @@ def subject_of(run: Run) -> Subject:
                 return tuple(getattr(dataset, of.key) for dataset in run.datasets)
             case _:
                 return MISSING
+
+    return value_of
+
+
+def subject_of_experiment(experiment: Experiment) -> Subject:
+    """The experiment as a function from a field to its value, or MISSING."""
+
+    def value_of(of: Field) -> object:
+        if of.entity == "tags":
+            return experiment.tags.get(of.key, MISSING)
+        return getattr(experiment, of.key, MISSING) if of.entity == "attribute" else MISSING
 
     return value_of

@@ -6,13 +6,14 @@ passed since the run began. Knows a run only as the function that logs to it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podium.errors import missing_extra
+from podium.errors import PodiumWarning, StoreError, missing_extra
 
-__all__ = ["Sampler", "follow", "unfollow"]
+__all__ = ["Sampler", "check_available", "follow", "unfollow"]
 
 Log = Callable[[Mapping[str, float]], None]
 
@@ -26,6 +27,15 @@ def _psutil() -> Any:
     except ImportError as error:
         raise missing_extra("system_metrics=True", "system") from error
     return psutil
+
+
+def check_available() -> None:
+    """Raise before a run is begun rather than after.
+
+    Raises:
+        MissingExtra: psutil is not installed.
+    """
+    _psutil()
 
 
 class Sampler:
@@ -61,7 +71,7 @@ class _Followers:
     """The runs that want samples, and the one thread that takes them."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler that ends a run may come while it is held
         self.logs: dict[int, tuple[Sampler, Log]] = {}
         self.thread: threading.Thread | None = None
         self.nobody_left = threading.Event()
@@ -105,6 +115,11 @@ def unfollow(number: int) -> None:
 def _sample_for_all(stop: threading.Event) -> None:
     while not stop.wait(_INTERVAL_S):
         with _followers.lock:
-            following = list(_followers.logs.values())
-        for sampler, log in following:
-            log(sampler.sample())
+            following = list(_followers.logs.items())
+        for number, (sampler, log) in following:
+            sample = sampler.sample()
+            # Under the lock: a run that ends meanwhile waits in `unfollow`, so that no sample comes after its end.
+            # A strict run's loss is raised at its next log call; here it would only end the thread.
+            with _followers.lock, contextlib.suppress(StoreError, PodiumWarning):
+                if number in _followers.logs:
+                    log(sample)

@@ -5,19 +5,31 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from podium.errors import Conflict, Invalid, NotFound, PodiumWarning, RunNotFound, StoreError, near_names
+from podium.errors import (
+    Conflict,
+    ExperimentNotFound,
+    Invalid,
+    NotFound,
+    PodiumWarning,
+    RunNotFound,
+    StoreError,
+    near_names,
+)
 from podium.ids import new_run_id
-from podium.runs.events import Start
-from podium.runs.layout import RunKeys, check_run_id
+from podium.runs.events import Deleted, Note, Start, Tags, check_key
+from podium.runs.experiments import edit_experiment, read_experiment
+from podium.runs.layout import RunKeys, check_run_id, experiment_folder
 from podium.runs.locking import machine
 from podium.runs.reader import (
     FoundExperiment,
@@ -33,13 +45,16 @@ from podium.runs.reader import (
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
 from podium.stores.places import Place, claim, find_place, may_run_code
+from podium.table import Table
 from podium.workspace import endings, open_runs, two_lines
-from podium.workspace.active import ActiveRun
+from podium.workspace.active import ActiveRun, checked_note, tag_texts
 from podium.workspace.experiments import checked_experiment, default_experiment
+from podium.workspace.facts import Experiment, time_of
 from podium.workspace.names import name_of
+from podium.workspace.redaction import redacted_url
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
-from podium.workspace.surroundings import host_name, redacted_url, surroundings, user_name
+from podium.workspace.surroundings import host_name, surroundings, user_name
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
@@ -86,7 +101,9 @@ class Workspace:
         self._claimed = False
         self._experiments: set[str] = set()
         self._registry: Registry | None = None
-        self._started: list[ActiveRun] = []
+        # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
+        self._started: weakref.WeakValueDictionary[int, ActiveRun] = weakref.WeakValueDictionary()
+        self._count = itertools.count()
 
     @property
     def named_as(self) -> str | None:
@@ -156,17 +173,18 @@ class Workspace:
         self._check_writable()
         if resume not in ("must", "allow"):
             raise Invalid(f"resume={resume!r}: give 'must' or 'allow'.")
-        inherited = os.environ.pop("PODIUM_RUN_ID", None) if run_id is None else None
+        inherited = os.environ.get("PODIUM_RUN_ID") if run_id is None else None
         if inherited:
             run_id, resume = inherited, "allow"
+        _check_start(run_name, experiment, run_id, tags, note, system_metrics=system_metrics)
         parent_run = self._parent(nested=nested, parent=parent)
-        if not enabled:
-            return self._disabled_run(run_name, experiment, tags, note)
+        if inherited:
+            del os.environ["PODIUM_RUN_ID"]
+        if not enabled or self._is_disabled(parent_run):
+            return self.disabled_run(run_name, experiment=experiment, tags=tags, note=note)
+        chosen = experiment is not None
         if experiment is None:
             experiment = parent_run.experiment if parent_run is not None else default_experiment()
-            chosen = False
-        else:
-            experiment, chosen = checked_experiment(experiment), True
         now_ms = time.time_ns() // 1_000_000
         found, joined = self._joined(run_id, resume, experiment if chosen else None)
         if found is None:
@@ -210,14 +228,22 @@ class Workspace:
         seat = open_runs.current()
         return None if seat is None else seat.run
 
-    def _disabled_run(
+    def _is_disabled(self, parent: Run | None) -> bool:
+        """Whether nothing of a new run is to be kept: nothing of any is, or nothing of its parent."""
+        if isinstance(parent, ActiveRun) and not parent.enabled:
+            return True
+        # A throw-away store may keep it: what is logged can be read again in this process.
+        return is_on("PODIUM_DISABLED") and not self.url.startswith("memory:")
+
+    def disabled_run(
         self,
-        run_name: str | None,
-        experiment: str | None,
-        tags: Mapping[str, object] | None,
-        note: str | None,
+        run_name: str | None = None,
+        *,
+        experiment: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        note: str | None = None,
     ) -> ActiveRun:
-        """Every call works, on a store of its own that nobody else sees."""
+        """A run on which every call works, in a store of its own that nobody else sees."""
         from podium.stores.memory import MemoryStore
 
         aside = Workspace(MemoryStore())
@@ -226,6 +252,7 @@ class Workspace:
         )
         start = Start("session", keys.experiment, run_name=run_name or name_of(keys.run_id), user=user_name())
         run = aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
+        self._started[next(self._count)] = run
         if tags:
             run.set_tags(tags)
         if note is not None:
@@ -238,7 +265,6 @@ class Workspace:
         """The run to go on with and what it says; (None, None) where a new one begins."""
         if run_id is None:
             return None, None
-        check_run_id(run_id)
         try:
             found = find_run(self._store, run_id)
         except RunNotFound:
@@ -270,7 +296,7 @@ class Workspace:
             self._store,
             found,
             writer,
-            named_as=self.named_as,
+            home=self,
             is_session=start.kind == "session",
             is_creator=is_creator,
             resumed=resumed,
@@ -278,7 +304,7 @@ class Workspace:
         )
         if start.kind == "session":
             endings.install()
-            self._started.append(run)
+            self._started[next(self._count)] = run
             if enabled:
                 two_lines.say_where(self.url, found.keys.experiment)
         return run
@@ -355,13 +381,23 @@ class Workspace:
             raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
         expr, order = parse_filter(filter), parse_order(order_by)
         now = datetime.now(UTC)
-        runs = [self._run(found) for each in self._wanted(experiment) for found in runs_of(self._store, each)]
         kept = [
             run
-            for run in runs
-            if run._facts.state.logs and run.deleted is deleted and matches(expr, subject_of(run), now=now)
+            for each in self._wanted(experiment)
+            for run in self._runs_marked(each, deleted=deleted)
+            if matches(expr, subject_of(run), now=now)
         ]
         return Runs(sort(kept, order, subject_of)[:limit])
+
+    def _runs_marked(self, experiment: FoundExperiment, *, deleted: bool) -> Iterator[Run]:
+        """The runs of an experiment that are deleted, by themselves or with it, or those that are not."""
+        with_all = read_experiment(self._store, experiment).deleted
+        if with_all and not deleted:
+            return
+        for found in runs_of(self._store, experiment):
+            run = self._run(found)
+            if run._facts.state.logs and (with_all or run.deleted) is deleted:
+                yield run
 
     def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
         known = experiments(self._store)
@@ -375,6 +411,136 @@ class Workspace:
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
         return [there[name] for name in dict.fromkeys(names) if name in there]
+
+    # --- deleting, restoring, experiments ----------------------------------------------------------------------------
+
+    def delete_run(self, run: RunLike) -> None:
+        """Mark a run as deleted: searches pass over it, and it can be restored; again: nothing.
+
+        Raises:
+            RunNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._mark_run(run, deleted=True)
+
+    def restore_run(self, run: RunLike) -> None:
+        """Take back `delete_run`; of a run that is not deleted: nothing.
+
+        Raises:
+            RunNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._mark_run(run, deleted=False)
+
+    def _mark_run(self, run: RunLike, *, deleted: bool) -> None:
+        self._check_writable()
+        found = find_run(self._store, run if isinstance(run, str) else run.run_id)
+        state = read_run(self._store, found)
+        if state.deleted is deleted:
+            return
+        start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
+        writer = Writer(self._store, found.keys, start, joined=state, strict=True)
+        try:
+            writer.append(Deleted(deleted))
+        finally:
+            writer.end()
+
+    def experiments(
+        self,
+        filter: str = "",  # noqa: A002 - MLflow's place and the contract's name
+        *,
+        deleted: bool = False,
+    ) -> Table[Experiment]:
+        """The experiments a filter matches, the newest first.
+
+        Args:
+            filter: over name, start_time, runs, note and tags; "" is all.
+            deleted: those that were deleted, instead of those that were not.
+
+        Raises:
+            QueryError: the filter does not parse.
+        """
+        from podium.search import EXPERIMENTS, matches, parse_filter, parse_order, sort
+        from podium.workspace.subjects import subject_of_experiment
+
+        expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
+        now = datetime.now(UTC)
+        found = (self._experiment(each) for each in experiments(self._store))
+        kept = [
+            each
+            for each in found
+            if each.deleted is deleted and matches(expr, subject_of_experiment(each), now=now)
+        ]
+        return Table(sort(kept, order, subject_of_experiment))
+
+    def _experiment(self, found: FoundExperiment) -> Experiment:
+        said = read_experiment(self._store, found)
+        runs = (self._run(each) for each in runs_of(self._store, found))
+        return Experiment(
+            name=found.name,
+            start_time=time_of(found.time_ms),
+            runs=sum(bool(run._facts.state.logs) and not run.deleted for run in runs),
+            tags=said.tags,
+            note=said.note,
+            deleted=said.deleted,
+        )
+
+    def delete_experiment(self, name: str) -> None:
+        """Mark an experiment and with it all its runs as deleted; again: nothing.
+
+        Searches pass over them, no run is started in it, and it can be restored.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._edit_experiment(name, Deleted(deleted=True))
+
+    def restore_experiment(self, name: str) -> None:
+        """Take back `delete_experiment`; runs that were deleted by themselves stay so.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        self._edit_experiment(name, Deleted(deleted=False))
+
+    def set_experiment_tags(self, name: str, tags: Mapping[str, object | None]) -> None:
+        """Set tags of an experiment; None deletes one.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            Invalid, TypeError: a key that can never be right.
+            StoreError: it could not be recorded.
+        """
+        texts = {check_key(key, "tag"): None if value is None else str(value) for key, value in tags.items()}
+        if texts:
+            self._edit_experiment(name, Tags(texts))
+
+    def set_experiment_note(self, name: str, text: str) -> None:
+        """Set the note of an experiment.
+
+        Raises:
+            ExperimentNotFound: there is none.
+            StoreError: it could not be recorded.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a note is text, not {type(text).__name__}.")
+        self._edit_experiment(name, Note(text))
+
+    def _edit_experiment(self, name: str, change: Tags | Note | Deleted) -> None:
+        self._check_writable()
+        there = {each.name: each for each in experiments(self._store)}
+        found = there.get(checked_experiment(name))
+        if found is None:
+            near = near_names(name, there)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ExperimentNotFound(f"there is no experiment {name!r}.{hint}", name=name, near=near)
+        if isinstance(change, Deleted):
+            self._experiments.discard(name)
+            if read_experiment(self._store, found).deleted is change.deleted:
+                return
+        edit_experiment(self._store, found, change, user=user_name(), host=host_name())
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -498,6 +664,7 @@ class Workspace:
     def _model_place(self, model: ModelLike) -> _Found:
         """Where the bytes of a model are, and what they have to be."""
         from podium.commits.facts import ModelVersion
+        from podium.commits.naming import check_spelling
         from podium.models.info import ModelInfo
 
         if isinstance(model, ModelVersion):
@@ -509,11 +676,16 @@ class Workspace:
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
             return _path_place(text)
+        if isinstance(model, Run):
+            raise TypeError(
+                f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
+            )
         text = os.fspath(model)
         if text.startswith("models:/"):
             return self._version_place(text)
         if text.startswith("runs:/"):
             return self._run_place(text)
+        check_spelling(text)
         return _path_place(text)
 
     def _version_place(self, uri: str, expected: str | None = None) -> _Found:
@@ -621,13 +793,26 @@ class Workspace:
         self._claim()
         if experiment not in self._experiments:
             ensure_experiment(self._store, experiment, now_ms)
+            self._refuse_deleted(experiment)
             self._experiments.add(experiment)
+
+    def _refuse_deleted(self, experiment: str) -> None:
+        found = FoundExperiment(experiment, experiment_folder(experiment))
+        if read_experiment(self._store, found).deleted:
+            raise Conflict(
+                f"the experiment {experiment!r} is deleted, so that nobody would see a run in it. Restore it with "
+                f"restore_experiment({experiment!r}), or name another."
+            )
 
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
-        started, self._started = self._started, []
-        for run in reversed(started):
-            run.end()
+        self._end_runs(endings.FINISHED)
+
+    def _end_runs(self, ending: endings.Ending) -> None:
+        # Children before their parents.
+        for run in reversed(list(self._started.values())):
+            run._end_as(ending)
+        self._started.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -635,13 +820,35 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ending = endings.ending_of(error)
-        for run in reversed(self._started):
-            run._end_as(ending)
-        self.close()
+        self._end_runs(endings.ending_of(error))
 
     def __repr__(self) -> str:
         return f"<Workspace {self.url}>"
+
+
+def _check_start(
+    run_name: str | None,
+    experiment: str | None,
+    run_id: str | None,
+    tags: Mapping[str, object] | None,
+    note: str | None,
+    *,
+    system_metrics: bool,
+) -> None:
+    """Raise what can be known before anything is begun or ended: a call that raises has done nothing."""
+    if run_name is not None and not isinstance(run_name, str):
+        raise TypeError(f"run_name is text, not {type(run_name).__name__}: {run_name!r:.100}")
+    if experiment is not None:
+        checked_experiment(experiment)
+    if run_id is not None:
+        check_run_id(run_id)
+    tag_texts(tags or {})
+    if note is not None:
+        checked_note(note)
+    if system_metrics:
+        from podium.workspace.system_metrics import check_available
+
+        check_available()
 
 
 class _Found:

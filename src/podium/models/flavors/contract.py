@@ -37,12 +37,15 @@ class Stored:
         uri: what to call it in messages.
         mlmodel: its MLmodel.
         paths: every file in it, as its manifest has them.
+        may_run_code: whether its code is trusted. Where it is not, the model was judged to be data, and is loaded as
+            data or not at all.
     """
 
     folder: Path
     uri: str
     mlmodel: MLmodel
     paths: frozenset[str]
+    may_run_code: bool = False
 
     def file(self, path: object) -> Path:
         """A file that MLmodel names.
@@ -131,7 +134,7 @@ class Flavor(Protocol):
     def load(self, stored: Stored) -> Loaded:
         """Load it; called only after `runs_code` said None or its code was trusted.
 
-        What `runs_code` judged is judged by the same look at the same bytes here: nothing may fall back to a
-        format that runs code.
+        Where ``stored.may_run_code`` is False nothing may fall back to a format that runs code, whatever the bytes
+        say by now.
         """
         ...

@@ -86,7 +86,7 @@ class FunctionFlavor:
             raise Invalid(
                 f"{stored.uri} is compressed ({compression}), which podium does not read. Save it without."
             )
-        python_model = unpickle(stored.file(keys.get("python_model")), stored.uri)
+        python_model = unpickle(stored.file(keys.get("python_model")), stored)
         artifacts = {name: str(path) for name, path in stored.extra_files().items()}
         config = keys.get("config")
         context = SimpleNamespace(

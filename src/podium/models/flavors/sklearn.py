@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from podium.errors import Corrupt, Invalid, missing_extra
+from podium.errors import Corrupt, Invalid, MissingExtra, UntrustedModel, missing_extra
 from podium.models.environment import modules_in_pickle, modules_in_skops, python_version
 from podium.models.flavors.contract import Loaded, Saved, Stored
 from podium.models.flavors.unpickling import unpickle
@@ -27,6 +29,21 @@ _PICKLE_FILE = "model.pkl"
 _PREDICT_FNS = frozenset(
     {"predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score"}
 )
+
+_SAFE_SKOPS = (0, 15)
+"""Older ones let a file call functions that their list of types does not show (CVE-2025-54412, CVE-2025-54413)."""
+_NOT_SKOPS = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What skops throws at a file that is none, or that a stranger made."""
 
 HARMLESS_TYPES = frozenset(
     {
@@ -116,9 +133,10 @@ class SklearnFlavor:
         path = _file(stored)
         if not _is_skops(stored):
             return f"{path.name} is pickled"
-        unknown = _unknown_types(path)
-        if unknown is None:
-            return "the package skops, which could judge it, is not installed"
+        blind = _why_skops_cannot_judge()
+        if blind is not None:
+            return blind
+        unknown = sorted(set(_types_in(path)) - HARMLESS_TYPES)
         return f"{path.name} holds the types {', '.join(unknown[:5])}" if unknown else None
 
     def load(self, stored: Stored) -> Loaded:
@@ -126,10 +144,11 @@ class SklearnFlavor:
 
         Raises:
             Corrupt: it is not in that format.
+            UntrustedModel: it holds code although it was judged to be data: it was changed since.
             MissingExtra: scikit-learn or skops is not installed.
         """
         path = _file(stored)
-        native = _load_skops(path, stored.uri) if _is_skops(stored) else unpickle(path, stored.uri)
+        native = _load_skops(path, stored) if _is_skops(stored) else unpickle(path, stored)
         name = stored.mlmodel.python_function.get("predict_fn", "predict")
         if name not in _PREDICT_FNS:
             raise Invalid(
@@ -152,31 +171,51 @@ def _file(stored: Stored) -> Path:
     return stored.file(named or stored.mlmodel.python_function.get("model_path"))
 
 
-def _unknown_types(path: Path) -> list[str] | None:
-    """Types in a skops file that neither skops nor the table knows; None where skops is not installed."""
+def _why_skops_cannot_judge() -> str | None:
     try:
-        import skops.io
-    except ModuleNotFoundError:
+        installed = metadata.version("skops")
+    except metadata.PackageNotFoundError:
+        return "the package skops, which could judge it, is not installed"
+    numbers = re.match(r"(\d+)\.(\d+)", installed)
+    if numbers is not None and (int(numbers[1]), int(numbers[2])) >= _SAFE_SKOPS:
         return None
+    safe = ".".join(map(str, _SAFE_SKOPS))
+    return f"the skops that is installed, {installed}, overlooks code that a file can hide; {safe} does not"
+
+
+def _types_in(path: Path) -> list[str]:
+    """The types in a skops file that skops itself does not trust. Imports none of them."""
+    import skops.io
+
     try:
-        found = skops.io.get_untrusted_types(file=path)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        return list(skops.io.get_untrusted_types(file=path))
+    except _NOT_SKOPS as error:
         raise Corrupt(f"{path.name} is no skops file: {error}.", key=path.name) from error
-    return sorted(set(found) - HARMLESS_TYPES)
 
 
-def _load_skops(path: Path, uri: str) -> Any:
+def _load_skops(path: Path, stored: Stored) -> Any:
     try:
         import sklearn  # noqa: F401 - first: skops without it fails with an error that hides the cause
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
     except ModuleNotFoundError as error:
-        raise missing_extra(f"Loading {uri}", "sklearn") from error
+        raise missing_extra(f"Loading {stored.uri}", "sklearn") from error
+    types = _types_in(path)
+    if not stored.may_run_code:
+        types = [each for each in types if each in HARMLESS_TYPES]
     try:
-        # Whoever asks for it has passed `runs_code`: types outside the table are there only with trust in code.
-        types = skops.io.get_untrusted_types(file=path)
         return skops.io.load(path, trusted=types)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise Corrupt(f"{path.name} of model {uri} is no skops file: {error}.", key=path.name) from error
+    except UntrustedTypesFoundException as error:
+        raise UntrustedModel(f"{path.name} of model {stored.uri}: {error}", uri=stored.uri) from error
+    except ImportError as error:
+        raise MissingExtra(
+            f"{stored.uri} was saved with another scikit-learn: {error}. Install the one its requirements.txt names.",
+            install="pip install scikit-learn",
+        ) from error
+    except _NOT_SKOPS as error:
+        raise Corrupt(
+            f"{path.name} of model {stored.uri} is no skops file: {error}.", key=path.name
+        ) from error
 
 
 def _save_skops(model: object, path: Path) -> list[str] | None:

@@ -1,0 +1,6 @@
+# mypy: ignore-errors
+import numpy as np
+from numpy.typing import NDArray
+
+def f1_score(y_true: NDArray[np.int64], y_pred: NDArray[np.int64], *, average: str = "binary") -> float: ...
+def accuracy_score(y_true: NDArray[np.int64], y_pred: NDArray[np.int64]) -> float: ...
