@@ -77,6 +77,11 @@ class Retrying:
     def __repr__(self) -> str:
         return f"Retrying({self._store!r})"
 
+    @property
+    def root(self) -> object:
+        """Where the store lies, as it says itself; None where it has no address."""
+        return getattr(self._store, "root", None)
+
     def get(self, key: Key, start: int = 0) -> bytes:
         """See `Store.get`."""
         return self._again(lambda: self._store.get(key, start))
