@@ -183,6 +183,10 @@ class Area:
                 files, size = files + 1, size + path.stat().st_size
         return Waiting(logs, files, size)
 
+    def being_written(self) -> int:
+        """How many of its logs still have a writer."""
+        return sum(self._is_live(log) for log in self._logs())
+
     def _logs(self) -> list[_Log]:
         found = []
         for host, experiment, name, path in _three_below(self.folder / "logs"):

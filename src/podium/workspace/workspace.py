@@ -42,8 +42,10 @@ from podium.runs.reader import (
     runs_of,
     status_of,
 )
+from podium.runs.spool import area_of
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
+from podium.stores.keys import Key
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
 from podium.workspace import endings, open_runs, two_lines
@@ -52,6 +54,7 @@ from podium.workspace.experiments import checked_experiment, default_experiment
 from podium.workspace.facts import Experiment, time_of
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
+from podium.workspace.reports import SyncReport
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
 from podium.workspace.surroundings import host_name, surroundings, user_name
@@ -803,6 +806,36 @@ class Workspace:
                 f"the experiment {experiment!r} is deleted, so that nobody would see a run in it. Restore it with "
                 f"restore_experiment({experiment!r}), or name another."
             )
+
+    def sync(self, *, timeout_s: float | None = None) -> SyncReport:
+        """Send what waits on this machine for this store: of this process, and of others that ended without it.
+
+        Args:
+            timeout_s: wait no longer; None: until each has been tried.
+
+        Returns:
+            What was sent and what waits still, and why. For a store on this machine nothing ever waits.
+
+        Raises:
+            StoreError: the store does not say which it is.
+        """
+        self._check_writable()
+        if self._store.local_path(Key.root()) is not None:
+            return SyncReport()
+        area = area_of(self._store)
+        if not area.lasting:
+            area.remove()
+            return SyncReport()
+        sent = area.sent
+        area.flush(timeout_s)
+        left = area.waiting()
+        return SyncReport(
+            copied=area.sent - sent,
+            skipped=area.being_written(),
+            waiting=left.logs + left.files,
+            waiting_bytes=left.size_bytes,
+            problems=area.problems,
+        )
 
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
