@@ -15,11 +15,13 @@ import pytest
 from podium import Workspace
 from podium.runs.layout import LogName
 from podium.runs.spool import spool_root
+from podium.stores import Key
 from podium.stores.remote import RemoteStore
 from tests.remote import workers
 
 _KILLS = 50
 _contexts = multiprocessing.get_context("forkserver")
+_contexts.set_forkserver_preload(["tests.remote.workers", "s3fs"])
 
 
 class Started:
@@ -100,15 +102,9 @@ def test_fifty_killed_processes_lose_and_double_nothing_while_two_others_ship(
         assert run.status == "LOST" or time.time() - run.start_time.timestamp() < 600
         for step in range(0, last + 1, 50):
             assert run.download(f"notes/{step}.txt").read_text() == f"step {step}"
-    logs = [LogName.parse(each.key.name) for each in RemoteStore(bucket).list(_logs_folder())]
+    logs = [LogName.parse(each.key.name) for each in RemoteStore(bucket).list(Key.parse("experiments/killed/runs"))]
     assert len({each.run_id for each in logs if each}) == _KILLS
     assert [path for path in spool_root().rglob("*") if path.is_file() and not path.name.startswith(".~")] == []
-
-
-def _logs_folder() -> object:
-    from podium.stores import Key
-
-    return Key.parse("experiments/killed/runs")
 
 
 def test_a_killed_shipper_leaves_what_another_finishes(bucket: str) -> None:

@@ -32,7 +32,7 @@ def sync_again_and_again(store: str, told: Connection) -> None:
     """Ship what waits until told to stop; send how much was shipped, and every problem."""
     copied, problems = 0, []
     with Workspace(store) as workspace:
-        while not told.poll():
+        while not told.poll(0.1):
             report = workspace.sync()
             copied += report.copied
             problems += report.problems

@@ -117,19 +117,22 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
     key = experiment_file(name)
     data = canonical({"format": 1, "name": name, "time": time_ms}) + b"\n"
     try:
-        store.create(key, data)
+        # A look first: the first create of a process costs a bucket many requests (see `RemoteStore`).
+        found = _experiment_at(store, key.parent)
+        if found is None:
+            store.create(key, data)
     except KeyExists:
         found = _experiment_at(store, key.parent)
-        if found is not None and found.name != name:
-            raise Invalid(
-                f"the experiments {name!r} and {found.name!r} would share one folder. Choose another name."
-            ) from None
     except StoreUnavailable:
         raise
     except StoreError:
         # No exclusive create on this file system: runs need none, and every writer puts the same name.
         if _experiment_at(store, key.parent) is None:
             store.put(key, data)
+    if found is not None and found.name != name:
+        raise Invalid(
+            f"the experiments {name!r} and {found.name!r} would share one folder. Choose another name."
+        )
 
 
 def experiments(store: Store) -> list[FoundExperiment]:
