@@ -19,6 +19,7 @@ from podium.workspace.switches import is_on
 if TYPE_CHECKING:
     from podium.stores.contract import Store
     from podium.workspace.active import ActiveRun
+    from podium.workspace.run import Run
     from podium.workspace.workspace import Workspace
 
 __all__ = [
@@ -130,8 +131,8 @@ def current_run() -> ActiveRun:
     )
 
 
-def last_run() -> ActiveRun | None:
-    """The run that ended last in this context."""
+def last_run() -> Run | None:
+    """The run that ended last in this context, autolog's included."""
     return open_runs.last()
 
 

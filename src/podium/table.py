@@ -204,12 +204,10 @@ class Table(Sequence[T_co]):
             if better:
                 best, best_value = row, value
         if best is None:
-            near = near_names(field, self._column_names(self.to_dicts()))
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise NotFound(
-                f"none of the {len(self)} rows has a value for {field!r} that can be compared.{hint}",
+                f"none of the {len(self)} rows has a value for {field!r} that can be compared.",
                 name=field,
-                near=near,
+                near=near_names(field, self._column_names(self.to_dicts())),
             )
         return best
 

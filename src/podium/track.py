@@ -42,11 +42,14 @@ __all__ = [
     "log_artifacts",
     "log_dataset",
     "log_dict",
+    "log_figure",
+    "log_image",
     "log_metric",
     "log_metrics",
     "log_model",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "restore_experiment",
     "restore_run",
@@ -253,6 +256,21 @@ def log_text(text: str, path: str) -> None:
 def log_dict(value: Mapping[str, object] | Sequence[object], path: str) -> None:
     """`ActiveRun.log_dict` of the current run."""
     current_run().log_dict(value, path)
+
+
+def log_figure(figure: object, path: str) -> None:
+    """`ActiveRun.log_figure` of the current run."""
+    current_run().log_figure(figure, path)
+
+
+def log_image(image: object, path: str, step: int | None = None) -> None:
+    """`ActiveRun.log_image` of the current run."""
+    current_run().log_image(image, path, step)
+
+
+def log_table(table: object, path: str) -> None:
+    """`ActiveRun.log_table` of the current run."""
+    current_run().log_table(table, path)
 
 
 def log_dataset(data: object, name: str | None = None, *, context: str = "train") -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podium.autolog import Autolog
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.gate import Check, Verdict
 from podium.models.info import ModelInfo
@@ -17,6 +18,7 @@ from podium.workspace.run import Run, Runs
 __all__ = [
     "ActiveRun",
     "Artifact",
+    "Autolog",
     "Check",
     "Commit",
     "Dataset",

@@ -964,6 +964,67 @@ def test_a_good_model_is_registered_and_a_refusal_is_kept_and_never_raises() -> 
     assert registry.get_model("iris").latest == 1
 
 
+def test_of_several_fits_in_a_call_only_what_it_returns_is_registered() -> None:
+    @track.autolog(register="iris", gate="metrics.f1 > 0.9")
+    def search() -> tuple[Any, dict[str, float]]:
+        models = [LogisticRegression(C=strength, max_iter=500).fit(X, y) for strength in (0.1, 0.2, 0.3)]
+        return models[1], {"f1": 0.95}
+
+    search()
+
+    version = registry.get_version("iris")
+    assert (version.version, registry.get_model("iris").latest) == (1, 1)
+    assert version.metrics["f1"] == 0.95
+    loaded: Any = load_model("models:/iris/1").native
+    assert loaded.C == 0.2
+
+
+def test_where_a_call_returns_no_model_the_one_trained_last_is_registered() -> None:
+    @track.autolog(register="iris")
+    def search() -> None:
+        for strength in (0.1, 0.2):
+            LogisticRegression(C=strength, max_iter=500).fit(X, y)
+
+    search()
+
+    assert registry.get_model("iris").latest == 1
+    loaded: Any = load_model("models:/iris/1").native
+    assert loaded.C == 0.2
+
+
+def test_a_statement_registers_what_each_fit_trained_once_its_metrics_are_there() -> None:
+    track.autolog(register="iris", gate="metrics.training_score > 0.5", alias="champion")
+
+    LogisticRegression(max_iter=500).fit(X, y)
+
+    version = registry.get_version("iris", "@champion")
+    last = track.last_run()
+    assert last is not None
+    assert version.run_id == last.run_id
+    assert last.verdict
+    with pytest.warns(PodiumWarning, match="was not registered"):
+        DummyClassifier(strategy="constant", constant=0).fit(X, y)
+    assert registry.get_model("iris").latest == 1
+
+
+def test_a_registry_that_fails_is_a_warning_and_the_model_is_returned() -> None:
+    @track.autolog(register="iris", alias="not an alias")
+    def train() -> Any:
+        return LogisticRegression(max_iter=500).fit(X, y)
+
+    with pytest.warns(PodiumWarning, match="autolog could not register the model"):
+        assert train().C == 1.0
+
+    (run,) = runs()
+    assert run.status == "FINISHED"
+    assert [info.name for info in run.models] == ["model"]
+
+
+def test_registering_without_keeping_the_model_is_refused() -> None:
+    with pytest.raises(Invalid, match="log_models=False"):
+        track.autolog(register="iris", log_models=False)
+
+
 def test_silent_says_nothing() -> None:
     @track.autolog(register="iris", gate="metrics.f1 > 0.9", silent=True)
     def train() -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from podium import Workspace, save_model
+from tests.benchmarks.files import artifact, start
 from tests.benchmarks.floor import Row, in_turns, row
 
 __all__ = ["ROWS"]
@@ -142,4 +143,6 @@ ROWS: dict[str, Callable[[Path, float], Iterator[Row]]] = {
     "history": history,
     "resolve": resolve,
     "import": imports,
+    "artifact": artifact,
+    "start": start,
 }

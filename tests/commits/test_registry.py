@@ -579,6 +579,8 @@ def test_a_deleted_model_is_gone_and_numbers_go_on(three: Registry, model: MakeM
         three.get_model("fraud")
     assert three.models().to_dicts() == []
     assert three.history("fraud")[0].why == "replaced by churn"
+    began = three.history("fraud")[-1].time
+    assert str(three.alias_at("fraud", "champion", began)) == "fraud v1"
     assert three.register(model(), "fraud").version == 4
 
 
@@ -658,6 +660,32 @@ def test_where_an_alias_pointed_before_and_after_each_kind_of_move(three: Regist
         assert [None if each is None else each.version for each in held] == [1, 2, 1, None]
     assert three.alias_at("fraud", "champion", "2100-01-01") is None
     assert three.alias_at("fraud", "never", "2100-01-01") is None
+
+
+def test_gates_read_what_was_logged_to_a_version_since(three: Registry) -> None:
+    three.set_gate(
+        "fraud", "champion", "count(metrics.f1) >= 3 and min(metrics.f1) > 0.8 * champion.metrics.f1"
+    )
+    with pytest.raises(GateRefused) as raised:
+        three.set_alias("fraud", "champion", 2)
+    assert [check.outcome for check in raised.value.verdict] == ["fails", "holds"]
+
+    three.log_metrics("fraud", 2, {"f1": 0.5})
+    three.log_metrics("fraud", 2, {"f1": 0.95})
+    with pytest.raises(GateRefused) as raised:
+        three.set_alias("fraud", "champion", 2)
+    assert [check.outcome for check in raised.value.verdict] == ["holds", "fails"]
+
+    three.set_gate(
+        "fraud", "champion", "max(metrics.f1) >= 0.95 and last(metrics.f1) = 0.95 and metrics.auc > 0.5"
+    )
+    three.log_metrics("fraud", 2, {"auc": float("nan")})
+    with pytest.raises(GateRefused) as raised:
+        three.set_alias("fraud", "champion", 2)
+    assert [check.outcome for check in raised.value.verdict] == ["holds", "holds", "nan"]
+
+    three.log_metrics("fraud", 2, {"auc": 0.75})
+    assert three.set_alias("fraud", "champion", 2).aliases == {"champion"}
 
 
 @pytest.mark.parametrize("value", ["0.9", b"1", None, [1], object()], ids=str)

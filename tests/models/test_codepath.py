@@ -44,7 +44,11 @@ def test_two_versions_each_import_their_own(tmp_path: Path) -> None:
 
 def test_packages_are_kept_apart_too(tmp_path: Path) -> None:
     for n in ("1", "2"):
-        code(tmp_path / n / "a_package_of_mine", __init__="from a_package_of_mine.inner import N", inner=f"N = {n}")
+        code(
+            tmp_path / n / "a_package_of_mine",
+            __init__="from a_package_of_mine.inner import N",
+            inner=f"N = {n}",
+        )
 
     found = []
     for n in ("1", "2"):
@@ -91,7 +95,9 @@ def test_loads_in_threads_are_not_mixed(tmp_path: Path) -> None:
     with importing(one, "thread 1"):
         thread.start()
         second_begins.wait()
-        thread.join(0.05)  # only makes a failure likelier to be seen: without a lock the second is done by now
+        thread.join(
+            0.05
+        )  # only makes a failure likelier to be seen: without a lock the second is done by now
         found.append(importlib.import_module("same_name_in_threads").N)
     thread.join()
 

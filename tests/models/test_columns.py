@@ -99,7 +99,9 @@ def test_types_nested_without_end_are_refused() -> None:
         spec_from_json(value)
 
 
-@pytest.mark.parametrize("value", [3, {"type": "long"}, {"name": 3, "type": "long"}, {"name": "k", "type": "?"}])
+@pytest.mark.parametrize(
+    "value", [3, {"type": "long"}, {"name": 3, "type": "long"}, {"name": "k", "type": "?"}]
+)
 def test_what_is_no_param_is_refused(value: object) -> None:
     with pytest.raises(Invalid):
         param_from_json(value)

@@ -19,7 +19,10 @@ def test_a_folder_is_copied_without_byte_code(tmp_path: Path) -> None:
 
     copy_plain(source, tmp_path / "copy")
 
-    assert sorted(p.relative_to(tmp_path / "copy").as_posix() for p in (tmp_path / "copy").rglob("*")) == ["sub", "sub/a.py"]
+    assert sorted(p.relative_to(tmp_path / "copy").as_posix() for p in (tmp_path / "copy").rglob("*")) == [
+        "sub",
+        "sub/a.py",
+    ]
     assert (tmp_path / "copy" / "sub" / "a.py").read_text() == "a = 1"
 
 

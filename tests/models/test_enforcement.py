@@ -135,8 +135,8 @@ EXAMPLES: list[object] = [
     pd.DataFrame({"a": pd.Series([True, None], dtype=object), "b": pd.Series([1.5, 2], dtype=object)}),
     pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": pd.array([True, None], dtype="boolean")}),
     pd.DataFrame({"a": pd.Categorical(["x", "y"]), "b": pd.Categorical([1, 2])}),
-    pd.DataFrame({"a": [datetime.date(2020, 1, 1), None], "b": pd.to_datetime(["2020-01-01", None])}),
-    pd.DataFrame({"a": pd.to_datetime(["2020-01-01", None], utc=True), "b": [NOON, None]}),
+    pd.DataFrame({"a": [datetime.date(2020, 1, 1), None], "b": pd.DatetimeIndex(["2020-01-01", None])}),
+    pd.DataFrame({"a": pd.DatetimeIndex(["2020-01-01", None], tz="UTC"), "b": [NOON, None]}),
     pd.DataFrame({"a": [None, None], "b": [b"x", b"y"], "c": [decimal.Decimal(1), decimal.Decimal(2)]}),
     pd.DataFrame({"a": [{"k": 1}, {"k": 2, "z": "s"}], "b": [[1, 2], [3]], "c": [np.ones(2), np.ones(3)]}),
     pd.DataFrame([[1.0, 2], [3.0, 4]]),
@@ -221,7 +221,16 @@ def test_a_missing_column_is_named_with_what_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [np.ones((1, 2)), [[1.0, 2.0]], 3, "text", None, {"x": np.ones((1, 2)), "y": np.ones(1)}, {"a": [1], "b": [1, 2]}]
+    "data",
+    [
+        np.ones((1, 2)),
+        [[1.0, 2.0]],
+        3,
+        "text",
+        None,
+        {"x": np.ones((1, 2)), "y": np.ones(1)},
+        {"a": [1], "b": [1, 2]},
+    ],
 )
 def test_what_makes_no_table_of_these_columns_is_refused(data: object) -> None:
     with pytest.raises(SchemaError):
@@ -337,12 +346,18 @@ def test_named_tensors_come_in_a_dict() -> None:
 # Params
 
 
-PARAMS = Signature(params=(Param("k", "long", 2), Param("f", "double", 0.5), Param("words", "string", ["a"], is_list=True)))
+PARAMS = Signature(
+    params=(Param("k", "long", 2), Param("f", "double", 0.5), Param("words", "string", ["a"], is_list=True))
+)
 
 
 def test_params_that_are_not_given_have_their_defaults() -> None:
     assert PARAMS.enforce_params(None) == {"k": 2, "f": 0.5, "words": ["a"]}
-    assert PARAMS.enforce_params({"k": np.int32(7), "words": ("b", "c")}) == {"k": 7, "f": 0.5, "words": ["b", "c"]}
+    assert PARAMS.enforce_params({"k": np.int32(7), "words": ("b", "c")}) == {
+        "k": 7,
+        "f": 0.5,
+        "words": ["b", "c"],
+    }
 
 
 def test_an_integer_is_a_float_but_not_the_reverse() -> None:
@@ -354,7 +369,9 @@ def test_an_integer_is_a_float_but_not_the_reverse() -> None:
     assert (caught.value.column, caught.value.expected, caught.value.found) == ("k", "long", "double")
 
 
-@pytest.mark.parametrize("params", [{"k": "3"}, {"k": True}, {"f": "x"}, {"words": "abc"}, {"words": [1]}, "k=3", [1]])
+@pytest.mark.parametrize(
+    "params", [{"k": "3"}, {"k": True}, {"f": "x"}, {"words": "abc"}, {"words": [1]}, "k=3", [1]]
+)
 def test_params_of_another_type_are_refused(params: Any) -> None:
     with pytest.raises(SchemaError):
         PARAMS.enforce_params(params)
@@ -375,6 +392,6 @@ def test_times_are_read_from_iso_text() -> None:
     when = Signature(params=(Param("t", "datetime", "2020-01-01"),))
 
     assert when.enforce_params({"t": "2020-01-01T12:00:00+00:00"}) == {"t": NOON}
-    assert when.enforce_params(None) == {"t": datetime.datetime(2020, 1, 1)}  # noqa: DTZ001 - as the default says
+    assert when.enforce_params(None) == {"t": datetime.datetime(2020, 1, 1)}
     with pytest.raises(SchemaError):
         when.enforce_params({"t": "soon"})

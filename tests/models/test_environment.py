@@ -1,4 +1,4 @@
-"""Requirements are read off what is installed and what was saved: without running, importing or downloading anything."""
+"""Requirements are read off what is installed and what was saved: nothing is run, imported or downloaded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -49,12 +50,15 @@ def test_nothing_is_run_and_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("requirements were inferred by a process or the network")
 
-    for module, name in ((subprocess, "Popen"), (os, "system"), (socket.socket, "connect"), (socket, "getaddrinfo")):
+    for module, name in (
+        (subprocess, "Popen"),
+        (os, "system"),
+        (socket.socket, "connect"),
+        (socket, "getaddrinfo"),
+    ):
         monkeypatch.setattr(module, name, refuse)
 
     assert pinned(["numpy", "skops", "nowhere"])
-
-
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -79,7 +83,7 @@ def test_modules_that_a_pickled_function_uses_are_found() -> None:
 
 def test_looking_into_a_pickle_runs_none_of_it(tmp_path: Path) -> None:
     class Hostile:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return (os.system, (f"touch {tmp_path / 'ran'}",))
 
     assert "posix" in modules_in_pickle(pickle.dumps(Hostile())) or os.name == "nt"

@@ -69,7 +69,7 @@ def test_columns_of_a_frame(values: object, kind: str) -> None:
         (["x", None], "string"),
         (pd.array([1, None], dtype="Int64"), "long"),
         (pd.Series([True, None], dtype=object), "boolean"),
-        (pd.to_datetime(["2020-01-01", None]), "datetime"),
+        (pd.DatetimeIndex(["2020-01-01", None]), "datetime"),
         ([None, None], "any"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_dict_of_arrays_is_named_tensors() -> None:
         (True, "boolean"),
         (b"x", "binary"),
         (decimal.Decimal(1), "double"),
-        (datetime.datetime(2020, 1, 1), "datetime"),  # noqa: DTZ001 - a naive time is the case
+        (datetime.datetime(2020, 1, 1), "datetime"),
         ([1, "a"], "any"),
         ([1, 2.5], "any"),
     ],
@@ -166,7 +166,9 @@ def test_nothing_but_nulls_may_be_anything() -> None:
 
 
 def test_params_take_their_types_from_their_defaults() -> None:
-    found = Signature.infer(1, params={"k": 2, "f": np.float32(0.5), "words": ["a"], "day": datetime.date(2020, 1, 1)})
+    found = Signature.infer(
+        1, params={"k": 2, "f": np.float32(0.5), "words": ["a"], "day": datetime.date(2020, 1, 1)}
+    )
 
     assert found.params == (
         Param("k", "long", 2),

@@ -62,7 +62,9 @@ def test_one_flipped_bit_is_named(folder: Path, path: str) -> None:
         flipped = bytearray(before)
         flipped[position] ^= 1 << position % 8
         (folder / path).write_bytes(flipped)
-        with pytest.raises(Corrupt, match=f"the file '{path}' of model there is not the file that was saved") as caught:
+        with pytest.raises(
+            Corrupt, match=f"the file '{path}' of model there is not the file that was saved"
+        ) as caught:
             verify(folder, manifest, uri="there")
         assert caught.value.key == path
 
@@ -155,9 +157,9 @@ def test_what_is_no_canonical_manifest_is_corrupt(value: object) -> None:
     assert caught.value.key == "there"
 
 
-_paths = st.lists(st.text("ab.ä -", min_size=1, max_size=4).filter(lambda each: each not in {".", ".."}), max_size=3).map(
-    "/".join
-)
+_paths = st.lists(
+    st.text("ab.ä -", min_size=1, max_size=4).filter(lambda each: each not in {".", ".."}), max_size=3
+).map("/".join)
 
 
 @given(st.dictionaries(_paths.filter(bool), st.integers(0, 9), max_size=5))
@@ -167,7 +169,9 @@ def test_every_manifest_survives_its_bytes(sizes: dict[str, int]) -> None:
     assert Manifest.from_bytes(manifest.to_bytes(), key="there") == manifest
 
 
-@pytest.mark.parametrize("paths", [["con"], ["a\\b"], ["a/b "], ["Words", "words"], ["A/x", "a/y"], ["ﬁ", "fi"]])
+@pytest.mark.parametrize(
+    "paths", [["con"], ["a\\b"], ["a/b "], ["Words", "words"], ["A/x", "a/y"], ["ﬁ", "fi"]]
+)
 def test_names_that_not_every_disk_can_keep_are_refused(paths: list[str]) -> None:
     with pytest.raises(Invalid):
         check_portable(Manifest(tuple(FileEntry(path, 0, SHA) for path in paths)))

@@ -115,7 +115,9 @@ def test_yaml_is_written_as_mlflow_writes_it() -> None:
     assert data.decode() == "a:\n  y:\n  - a\n  z:\n  - a\nb: null\numlaut: ä\n"
 
 
-@pytest.mark.parametrize("value", ["0123", "1:30", "yes", "null", "2025-01-01", "1e3", "=", "~", "- a", "a: b", "#x"])
+@pytest.mark.parametrize(
+    "value", ["0123", "1:30", "yes", "null", "2025-01-01", "1e3", "=", "~", "- a", "a: b", "#x"]
+)
 def test_texts_that_look_like_something_else_come_back_as_texts(value: str) -> None:
     written: Mapping[str, object] = {"flavors": {}, "metadata": {"key": value}}
 

@@ -47,14 +47,18 @@ def test_a_signature_of_nothing_is_refused() -> None:
         Signature()
 
 
-@pytest.mark.parametrize("value", [{"inputs": [{"type": "long"}]}, {"inputs": "{}"}, {"inputs": "[1"}, {"params": "[1]"}])
+@pytest.mark.parametrize(
+    "value", [{"inputs": [{"type": "long"}]}, {"inputs": "{}"}, {"inputs": "[1"}, {"params": "[1]"}]
+)
 def test_json_that_is_no_signature_is_refused(value: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         Signature.from_json(value)
 
 
 def test_it_shows_itself_in_one_line() -> None:
-    shown = repr(Signature((A, B), (Tensor("int64", (-1, 3), "t"),), (Param("k", "long", [1], is_list=True),)))
+    shown = repr(
+        Signature((A, B), (Tensor("int64", (-1, 3), "t"),), (Param("k", "long", [1], is_list=True),))
+    )
 
     assert shown == (
         "Signature(inputs: a double, b string (optional); outputs: t int64[*, 3]; params: k list of long = [1])"
@@ -94,7 +98,9 @@ _tensors = st.lists(
 
 
 @given(st.one_of(_columns, _tensors), st.one_of(st.none(), _columns, _tensors))
-def test_every_signature_survives_its_json(inputs: tuple[Spec, ...], outputs: tuple[Spec, ...] | None) -> None:
+def test_every_signature_survives_its_json(
+    inputs: tuple[Spec, ...], outputs: tuple[Spec, ...] | None
+) -> None:
     signature = Signature(inputs, outputs)
 
     assert Signature.from_json(json.loads(json.dumps(signature.to_json()))) == signature

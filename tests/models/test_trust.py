@@ -13,7 +13,9 @@ from podium.models.trust import check_trust, remember_written, written_here
 def allowed(*, origin: bool = False, trust: bool | None = None, word: str | None = None) -> bool:
     environ = {} if word is None else {"PODIUM_TRUST": word}
     try:
-        check_trust("uri", "it is pickled", needs_code=True, origin_trusted=origin, trust=trust, environ=environ)
+        check_trust(
+            "uri", "it is pickled", needs_code=True, origin_trusted=origin, trust=trust, environ=environ
+        )
     except UntrustedModel:
         return False
     return True
@@ -42,7 +44,9 @@ def test_code_runs_only_where_origin_or_caller_says_so_and_the_environment_does_
 
 @pytest.mark.parametrize("trust", [None, True, False])
 def test_data_always_loads(trust: bool | None) -> None:
-    check_trust("uri", "", needs_code=False, origin_trusted=False, trust=trust, environ={"PODIUM_TRUST": "data"})
+    check_trust(
+        "uri", "", needs_code=False, origin_trusted=False, trust=trust, environ={"PODIUM_TRUST": "data"}
+    )
 
 
 def test_an_unknown_word_in_the_environment_is_no_permission() -> None:
@@ -51,8 +55,12 @@ def test_an_unknown_word_in_the_environment_is_no_permission() -> None:
 
 
 def test_the_refusal_says_what_would_run_and_how_to_go_on() -> None:
-    with pytest.raises(UntrustedModel, match=r"would run code \(it is pickled\).*`podium trust ./clone`.*trust=True") as caught:
-        check_trust("models:/m/1", "it is pickled", needs_code=True, origin_trusted=False, trust=None, path="./clone")
+    with pytest.raises(
+        UntrustedModel, match=r"would run code \(it is pickled\).*`podium trust ./clone`.*trust=True"
+    ) as caught:
+        check_trust(
+            "models:/m/1", "it is pickled", needs_code=True, origin_trusted=False, trust=None, path="./clone"
+        )
 
     assert caught.value.uri == "models:/m/1"
 
@@ -66,7 +74,9 @@ def test_no_advice_that_would_not_help() -> None:
     assert "trust=True" in str(caught.value)
 
 
-def test_what_this_process_wrote_is_known_by_place_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_this_process_wrote_is_known_by_place_and_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "model")
     remember_written(tmp_path / "model", "aa")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from podium import Workspace
-from podium.errors import Corrupt
+from podium.errors import Corrupt, ForkedHistory
 from tests.proofs.conftest import Start, kill_after
 from tests.proofs.workers import log_until_killed, register_until_killed
 
@@ -124,8 +124,12 @@ def test_a_flipped_bit_in_a_runs_model_is_refused_too(trained: Path) -> None:
             workspace.load_model(run.model_uri())
 
 
+def commits_in(store: Path) -> set[int]:
+    return {int(each.stem) for each in store.glob("models/fraud/commits/*.json")}
+
+
 def test_a_copy_taken_while_the_store_is_written_reads_as_it_was_or_later(
-    tmp_path: Path, start: Start
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = tmp_path / "store"
     logging, steps = start(log_until_killed, str(store))
@@ -150,6 +154,15 @@ def test_a_copy_taken_while_the_store_is_written_reads_as_it_was_or_later(
             # Later commits may name bytes that were not there yet when cp passed by: those are refused, not mixed up.
             for version in range(1, acknowledged_version + 1):
                 assert workspace.load_model(f"models:/fraud/{version}").version == version
+            # The copy goes on by itself, or, where cp left a hole, is never written to.
+            monkeypatch.setattr(workspace.registry, "_patience_s", 0.2)
+            before = commits_in(copy)
+            try:
+                workspace.registry.set_tag("fraud", "copied", copy_number)
+            except ForkedHistory:
+                assert commits_in(copy) == before
+            else:
+                assert before == set(range(1, len(before) + 1))
 
     kill_after(logging, 0)
     kill_after(registering, 0)

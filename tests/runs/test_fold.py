@@ -20,6 +20,7 @@ from podium.runs.events import (
     Dropped,
     End,
     EndStatus,
+    Environment,
     Event,
     Goal,
     Metrics,
@@ -111,6 +112,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Deleted, st.booleans()),
     st.builds(Rewind, steps),
     st.builds(Dropped, st.integers(0, 2)),
+    st.builds(Environment, st.dictionaries(st.sampled_from("ab"), st.sampled_from("xyz"), max_size=2)),
     st.just(Beat()),
     st.builds(End, st.sampled_from(["FINISHED", "FAILED", "KILLED"])),
 )

@@ -371,24 +371,24 @@ def test_sigterm_during_logging_can_end_the_run_from_its_handler(store: LocalSto
         assert state.bad_lines == []
 
 
-def test_a_forked_child_reads_a_run_although_a_thread_of_its_parent_was_reading_it(tmp_path: Path) -> None:
+def test_a_forked_child_reads_a_run_although_threads_of_its_parent_were_reading_it(tmp_path: Path) -> None:
     with Workspace(tmp_path / "store") as workspace, workspace.start_run() as run:
         run.log_params({"lr": 0.1})
-        held, enough = threading.Event(), threading.Event()
+        enough = threading.Event()
 
-        def hold() -> None:
-            with run._reading:
-                held.set()
-                enough.wait(60)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        held.wait(60)
+        def read() -> None:
+            while not enough.is_set():
+                assert run.params == {"lr": 0.1}
 
         def child() -> None:
             signal.alarm(60)  # a child that hangs dies of it, and the test fails
             assert run.params == {"lr": 0.1}
 
-        in_a_fork(child)
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for _ in range(20):
+            in_a_fork(child)
         enough.set()
-        thread.join()
+        for reader in readers:
+            reader.join()

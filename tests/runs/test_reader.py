@@ -189,6 +189,25 @@ def test_what_follows_a_hole_comes_when_the_hole_is_filled() -> None:
     assert read_run(store, find_run(store, RUN_ID)).metrics["loss"].count == 2
 
 
+def test_a_part_that_is_not_all_there_yet_is_read_as_far_as_it_goes() -> None:
+    keys, store = RunKeys.of("fraud", RUN_ID), MemoryStore()
+    logged: list[Event] = [SESSION, *(Metrics(step, {"loss": float(step)}) for step in range(3))]
+    lines = [encode(event, 1) for event in logged]
+    whole = b"".join(lines)
+    half = len(lines[0] + lines[1]) + 5
+    store.put(keys.part("0123456789", 0, len(whole)), whole[:half])
+
+    assert read_run(store, find_run(store, RUN_ID)).metrics["loss"].count == 1
+
+    store.put(keys.part("0123456789", 3, half + 1), whole[3 : half + 1])
+    store.put(keys.part("0123456789", half, len(whole) - 2), whole[half : len(whole) - 2])
+    state = read_run(store, find_run(store, RUN_ID))
+    assert (state.metrics["loss"].count, state.bad_lines) == (2, [])
+
+    store.put(keys.part("0123456789", 0, len(whole)), whole)
+    assert refresh(store, find_run(store, RUN_ID), state).metrics["loss"].count == 3
+
+
 def test_a_reader_whose_part_was_put_together_with_others_lists_again() -> None:
     keys, store = RunKeys.of("fraud", RUN_ID), MemoryStore()
     lines = [encode(event, 1) for event in (SESSION, Metrics(0, {"loss": 1.0}))]

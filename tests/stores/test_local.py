@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import pickle
+import shutil
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +156,36 @@ def test_folders_deeper_than_any_key_are_passed_over(store: LocalStore) -> None:
     (deep / "a").write_bytes(b"y")
 
     assert [str(each.key) for each in store.list(Key.root())] == ["f/a"]
+
+
+def test_values_that_are_replaced_during_a_listing_are_listed_once(tmp_path: Path) -> None:
+    # A tmpfs gives a file that is renamed over another a new place in its folder, perhaps behind the reader.
+    memory = Path("/dev/shm")
+    place = tempfile.mkdtemp(dir=memory if memory.is_dir() and os.access(memory, os.W_OK) else tmp_path)
+    store = LocalStore(place)
+    keys = [Key.parse(f"f/{number:04}{'v' * 80}") for number in range(1_000)]
+    for key in keys:
+        store.put(key, b"x")
+    stop = threading.Event()
+
+    def churn() -> None:
+        for number in itertools.count():
+            store.put(keys[number * 7 % len(keys)], b"y")
+            if stop.is_set():
+                return
+
+    writers = [threading.Thread(target=churn) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        listings = [[each.key for each in store.list(Key.parse("f"))] for _ in range(30)]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(60)
+        shutil.rmtree(place)
+
+    assert [sorted(listing) == keys for listing in listings] == [True] * len(listings)
 
 
 # links

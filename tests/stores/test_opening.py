@@ -35,6 +35,28 @@ def test_a_url_opens_the_store_of_its_scheme(tmp_path: Path) -> None:
     assert in_a_file.root == tmp_path
 
 
+def test_a_package_brings_a_store_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "podium_shelf.py").write_text(
+        "from podium.stores import MemoryStore\n\n"
+        "class Shelf(MemoryStore):\n"
+        "    def __init__(self, url):\n"
+        "        super().__init__()\n"
+        "        self.url = url\n"
+    )
+    metadata = tmp_path / "podium_shelf-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: podium-shelf\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[podium.stores]\nshelf = podium_shelf:Shelf\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    store = open_store("SHELF://oak/3")
+
+    assert isinstance(store, MemoryStore)
+    assert vars(store)["url"] == "SHELF://oak/3"
+    with pytest.raises(Invalid, match="shelf:"):
+        open_store("ftp://host")
+
+
 def test_a_path_object_is_never_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = open_store(Path("memory:"))

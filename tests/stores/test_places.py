@@ -121,6 +121,25 @@ def test_the_search_does_not_leave_the_disk_it_began_on(
     assert find_place(cwd=disk / "work", environ=environ).url == str(disk / ".podium")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system of Linux")
+def test_the_search_does_not_leave_a_file_system_that_is_mounted(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    _foreign(tmp_path)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        (disk / "work").mkdir()
+        assert find_place(cwd=disk / "work", environ=environ).origin == "absent"
+        ensure_header(LocalStore(disk / ".podium"))
+        assert find_place(cwd=disk / "work", environ=environ).url == str(disk / ".podium")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 @posix_only
 def test_a_link_is_followed_to_the_place_it_leads_to(
     tmp_path: Path, project: Path, environ: dict[str, str]

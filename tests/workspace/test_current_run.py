@@ -7,6 +7,8 @@ import copy
 import gc
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,17 @@ from typing import Any
 import pytest
 
 from podium import Workspace, default_workspace, set_store, track
-from podium.errors import Conflict, Invalid, NoCurrentRun, RunActive, RunNotFound
+from podium.errors import (
+    Conflict,
+    Invalid,
+    NoCurrentRun,
+    PodiumWarning,
+    RunActive,
+    RunNotFound,
+    StoreUnavailable,
+)
+from podium.stores import LocalStore
+from podium.testing import Fail, FaultyStore
 
 
 def test_a_run_is_current_inside_with_and_no_longer_after() -> None:
@@ -403,3 +415,52 @@ def test_a_copy_of_what_holds_a_run_means_the_same_run() -> None:
     with track.start_run() as run:
         assert copy.copy(run) is run
         assert copy.deepcopy({"callback": [run]})["callback"][0] is run
+
+
+# --- the environment ------------------------------------------------------------------------------------------------
+
+
+def test_who_acts_and_how_strictly_can_be_said_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(verb: str, key: object, number: int) -> Fail | None:
+        return Fail(lambda: StoreUnavailable("the disk is full")) if verb == "put" else None
+
+    monkeypatch.setenv("PODIUM_USER", "ci-bot")
+    monkeypatch.setenv("PODIUM_STRICT", "1")
+    with Workspace(FaultyStore(LocalStore(tmp_path / "store"), refuse)) as workspace:
+        with workspace.start_run() as run, pytest.raises(StoreUnavailable):
+            run.log_text("x", "x.txt")
+        assert run.user == "ci-bot"
+        with workspace.start_run(strict=False) as lenient, pytest.warns(PodiumWarning, match="disk is full"):
+            lenient.log_text("x", "x.txt")
+
+
+def test_child_processes_go_on_with_store_and_experiment(tmp_path: Path) -> None:
+    set_store(tmp_path / "store")
+    track.set_experiment("fraud")
+    code = "from podium import track\nwith track.start_run('child'): track.log_metric('loss', 1)"
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+    (child,) = track.search_runs()
+    assert (child.run_name, child.experiment) == ("child", "fraud")
+
+
+def test_an_end_that_cannot_be_is_refused_and_the_run_stays_open() -> None:
+    with track.start_run() as run:
+        with pytest.raises(Invalid, match="FINISHED, FAILED, KILLED"):
+            track.end_run("LOST")  # type: ignore[arg-type]  # the point
+        assert run.status == "RUNNING"
+        track.end_run("KILLED")
+        assert run.status == "KILLED"
+
+
+def test_last_run_is_the_one_that_ended_last_in_this_context() -> None:
+    with track.start_run("outer") as outer:
+        with track.start_run("inner", nested=True) as inner:
+            pass
+        assert track.last_run() is inner
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(track.last_run).result() is None
+    assert track.last_run() is outer

@@ -98,6 +98,23 @@ def test_a_pydantic_object_is_dumped() -> None:
     assert flat_params({"config": Pydantic()}) == {"config.lr": 0.1, "config.nested.depth": 3}
 
 
+def test_a_real_pydantic_model_is_dumped_and_its_secrets_stay_hidden() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    inner = pydantic.create_model("Inner", depth=(int, 3), kind=(Color, Color.RED))
+    outer = pydantic.create_model(
+        "Outer", lr=(float, 0.1), inner=(inner, inner()), key=(pydantic.SecretStr, "s3cret")
+    )
+
+    flat = flat_params(outer(key="s3cret"))
+
+    assert {key: flat[key] for key in ("lr", "inner.depth", "inner.kind")} == {
+        "lr": 0.1,
+        "inner.depth": 3,
+        "inner.kind": "red",
+    }
+    assert "s3cret" not in str(flat)
+
+
 def test_an_empty_mapping_is_a_value() -> None:
     assert flat_params({"callbacks": {}}) == {"callbacks": {}}
     assert flat_params({}) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from podium import Workspace
-from podium.errors import PodiumWarning, QueryError, RunNotFound
+from podium.errors import NotFound, PodiumWarning, QueryError, RunNotFound
+from podium.types import Runs
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,59 @@ def test_frames_have_attributes_then_metrics_params_and_tags(workspace: Workspac
     ]
     assert str(frame["start_time"].dtype).endswith("UTC]")
     assert frame["metrics.f1"].isna().sum() == 1
+
+
+def test_the_best_leaves_out_what_is_missing_or_nan_and_says_when_none_is_left(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        for name, loss in (("nan", math.nan), ("good", 0.5), ("none", None)):
+            with workspace.start_run(name) as run:
+                if loss is not None:
+                    run.log_metric("loss", loss)
+        runs = workspace.search_runs()
+
+        assert runs.max("metrics.loss").run_name == "good"
+        assert runs.min("min(metrics.loss)").run_name == "good"
+        with pytest.raises(NotFound, match=r"none of the 3 rows .* Did you mean 'metrics\.loss'"):
+            runs.min("metrics.lss")
+        without = workspace.search_runs("run_name != 'good'")
+        assert len(without) == 2
+        with pytest.raises(NotFound, match="none of the 2 rows"):
+            without.max("metrics.loss")
+
+
+def test_no_runs_still_are_a_table_and_a_frame(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        none = workspace.search_runs()
+
+    assert (len(none), none.to_dicts(), repr(none)) == (0, [], "Runs: no rows")
+    assert "<table>" in none._repr_html_()
+    assert "run_id" in none.to_pandas().columns
+    assert "run_id" in none.to_polars().columns
+    assert len(none.history()) == 0
+
+
+def test_a_slice_is_runs_with_all_they_can_do(workspace: Workspace) -> None:
+    some = workspace.search_runs(order_by="run_name")[:2]
+
+    assert isinstance(some, Runs)
+    assert [run.run_name for run in some] == ["run 0", "run 1"]
+    assert {point.run_id for point in some.history("loss")} == {run.run_id for run in some}
+    assert [row["params.lr"] for row in some.to_dicts()] == [0.0, 0.1]
+    assert some.to_polars()["metrics.f1"].to_list() == [0.0, 0.1]
+
+
+def test_a_terminal_shows_a_line_a_run_and_a_notebook_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    runs = workspace.search_runs(order_by="run_name", limit=2)
+
+    head, *lines = repr(runs).splitlines()
+
+    attributes = ["run_id", "run_name", "status", "start_time"]
+    assert head.split() == [*attributes, "metrics.f1", "metrics.loss", "params.kind", "params.lr"]
+    assert len(lines) == 2
+    assert runs._repr_html_().count("<tr>") == 3
 
 
 def test_the_history_of_many_runs_is_one_long_table(workspace: Workspace) -> None:

@@ -199,7 +199,7 @@ def _keep(session: Session, result: object) -> None:
             with tracking(f"keep {name!r}", silent=silent):
                 returned.append(session.keep_model(value, name))
     # The gate reads the metrics that were just logged; what is registered is what was returned, else trained last.
-    chosen = returned[:1] or [each.info for each in session.kept[-1:]]
+    chosen = returned[:1] or (session.trained or [])[-1:]
     for info in chosen:
         with tracking("register the model", silent=silent):
             register_model(session, info)

@@ -52,15 +52,18 @@ class Session:
         run: the run.
         settings: that hold for it.
         is_own: whether autolog made the run for this session, which then ends it.
-        kept: the models kept so far, the last one last; shared by all sessions of the run.
-        defers: whether registering waits for the end: a decorated call has its metrics only then.
+        kept: the models kept so far in this run; shared by all its sessions.
+        is_call: whether this is the call of a decorated function.
+        trained: what has been kept inside a decorated call so far, in runs below it too; None outside of one. There
+            registering waits for the end, when the metrics are known and what is returned.
     """
 
     run: ActiveRun
     settings: Settings
     is_own: bool
     kept: list[_Kept] = field(default_factory=list)
-    defers: bool = False
+    is_call: bool = False
+    trained: list[ModelInfo] | None = None
 
     def keep_model(
         self, model: object, name: str, *, input_example: object = None, signature: Signature | None = None
@@ -71,8 +74,10 @@ class Session:
                 return each.info
         info = self.run.log_model(model, name, input_example=input_example, signature=signature)
         self.kept.append(_Kept(model, info))
-        if not self.defers:
+        if self.trained is None:
             register_model(self, info)
+        else:
+            self.trained.append(info)
         return info
 
     @contextmanager
@@ -86,7 +91,7 @@ class Session:
         open_runs.push(seat)
         # In the body of a decorated function threads without a run of their own may mean it, as any run that is the
         # only one open. While a library trains nobody does, nor between two values of a generator.
-        seat.confined = not self.defers
+        seat.confined = not self.is_call
         try:
             with inside(self.settings):
                 yield
@@ -110,7 +115,7 @@ _fitted: set[str] = set()
 def open_call(settings: Settings, name: str | None) -> Session:
     """A run for one call of a decorated function: a child of the current one."""
     session = _new_session(settings, name, experiment=settings.experiment)
-    session.defers = True
+    session.is_call, session.trained = True, []
     return session
 
 
@@ -120,14 +125,12 @@ def open_fit(settings: Settings, name: str) -> Session:
     if current is None or current.run_id in _fitted:
         session = _new_session(settings, name, experiment=settings.experiment if current is None else None)
     else:
-        known = _sessions.get(current.run_id)
-        session = Session(
-            current,
-            settings,
-            is_own=False,
-            kept=known.kept if known is not None else [],
-            defers=known is not None and known.defers,
-        )
+        session = Session(current, settings, is_own=False)
+    known = None if current is None else _sessions.get(current.run_id)
+    if known is not None:
+        session.trained = known.trained
+        if not session.is_own:
+            session.kept = known.kept
     _fitted.add(session.run.run_id)
     return session
 

@@ -73,11 +73,13 @@ def make_settings(
     """Settings of the arguments of `track.autolog`.
 
     Raises:
-        Invalid: a library or option that does not exist, or a gate or alias with nothing to register.
+        Invalid: a library or option that does not exist, or a gate, alias or register with nothing to register.
     """
     named = (returns,) if isinstance(returns, str) else None if returns is None else tuple(returns)
     if plain.get("register") is None and (plain.get("gate") is not None or plain.get("alias") is not None):
         raise Invalid("gate= and alias= say how to register: pass register=<name of the model> as well.")
+    if plain.get("register") is not None and not plain.get("log_models", True):
+        raise Invalid("register= registers the model that is kept: it cannot go with log_models=False.")
     return Settings(returns=named, libraries=_libraries(libraries), **plain)
 
 

@@ -279,11 +279,9 @@ def _moved(
 ) -> AliasMoved:
     now = f"it points to version {found}" if found is not None else "nothing holds it"
     look = f"Look at version {found}" if found is not None else "See the history"
-    again = f"expect={found}" if found is not None else 'expect="absent"'
-    if found is None and not whereto.startswith("to"):
-        again = "leave it: there is nothing to move"
-    else:
-        again = f"pass {again}"
+    expecting = f"expect={found}" if found is not None else 'expect="absent"'
+    nothing_left = found is None and not whereto.startswith("to")
+    again = "leave it: there is nothing to move" if nothing_left else f"pass {expecting}"
     return AliasMoved(
         f"cannot move alias {alias!r} of model {name!r} {whereto}: you expected {expect!r}, and now {now}"
         f"{' after it moved away and back' if found is not None and found == expected else ''}. "

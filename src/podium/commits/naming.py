@@ -136,7 +136,9 @@ def check_spelling(text: str) -> None:
     """
     meant = _meant(text)
     if meant is not None and not os.path.lexists(text):
-        raise Invalid(f"{text!r} is no model: there is no such path, and no such URI. Did you mean {meant!r}?")
+        raise Invalid(
+            f"{text!r} is no model: there is no such path, and no such URI. Did you mean {meant!r}?"
+        )
 
 
 def _meant(text: str) -> str | None:

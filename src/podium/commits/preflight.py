@@ -75,8 +75,9 @@ def preflight(
     return Preflight(
         f"failed: {text}",
         PreflightFailed(
-            f"{which} was not given the alias: in a fresh process it did not load, or not predict its own example. "
-            f"{text}",
+            f"{which} was not given the alias: in a fresh process it did not load, or not predict its own example: "
+            f"{text.rstrip('.')}. The attempt is in the history. Mend the model and register it again; if the fault is "
+            "with this machine alone, set the alias with preflight='skip'.",
             version=version,
         ),
     )

@@ -58,6 +58,7 @@ __all__ = [
     "commit",
     "commit_key",
     "confirm",
+    "fetch",
     "is_own",
     "manifest_key",
     "object_folder",
@@ -177,22 +178,30 @@ class History:
         """Where a commit lies."""
         return commit_key(self.folder, revision)
 
-    def followed_by(self, data: bytes) -> History:
-        """This history and one commit more.
+    def followed_by(self, *commits: bytes) -> History:
+        """This history and some commits more.
 
         Raises:
             Corrupt: the bytes are no commit, or cannot follow.
-            ForkedHistory: the commit follows another history.
+            ForkedHistory: a commit follows another history.
         """
-        revision = self.state.revision + 1
-        key = str(self.key_of(revision))
-        record = decode_commit(data, key=key)
-        self._check_follows(record, revision, key)
-        head = hashlib.sha256(data).hexdigest()
-        records = (*self.records, record) if self.state.whole else ()
-        return replace(self, state=fold(self.state, [(record, head)]), records=records, last=data)
+        if not commits:
+            return self
+        revision, head, history_id = self.state.revision, self.state.head, self.state.history_id
+        following: list[tuple[CommitRecord, str]] = []
+        for data in commits:
+            revision += 1
+            key = str(self.key_of(revision))
+            record = decode_commit(data, key=key)
+            self._check_follows(record, revision, head or None, history_id or record.history_id, key)
+            head, history_id = hashlib.sha256(data).hexdigest(), record.history_id
+            following.append((record, head))
+        records = (*self.records, *(record for record, _ in following)) if self.state.whole else ()
+        return replace(self, state=fold(self.state, following), records=records, last=commits[-1])
 
-    def _check_follows(self, record: CommitRecord, revision: int, key: str) -> None:
+    def _check_follows(
+        self, record: CommitRecord, revision: int, previous: str | None, history_id: str, key: str
+    ) -> None:
         if record.model != self.name:
             raise Corrupt(
                 f"{key} belongs to model {record.model!r}, not to {self.name!r}.",
@@ -200,15 +209,13 @@ class History:
                 expected=self.name,
                 found=record.model,
             )
-        expected = self.state.head or None
-        same = self.state.revision == 0 or record.history_id == self.state.history_id
-        if record.revision != revision or record.previous != expected or not same:
+        if (record.revision, record.previous, record.history_id) != (revision, previous, history_id):
             raise ForkedHistory(
                 f"commit {revision} of model {self.name!r} does not follow commit {revision - 1}: two histories were "
                 "copied into one folder. Nothing is written to it; restore the folder from one of the two stores.",
                 key=key,
                 commit=revision,
-                expected=str(expected),
+                expected=str(previous),
                 found=str(record.previous),
             )
 
@@ -221,7 +228,7 @@ def commit_key(folder: Key, revision: int) -> Key:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def _get(key: Key) -> Steps[bytes | None]:
+def fetch(key: Key) -> Steps[bytes | None]:
     """The value of a key, None where the store says there is none; asked again while it does not answer.
 
     Raises:
@@ -239,12 +246,13 @@ def _get(key: Key) -> Steps[bytes | None]:
 
 
 def read_forward(history: History) -> Steps[History]:
-    """All that follows, commit by commit, until a number is not there."""
+    """All that follows, commit by commit, until a number is not there; folded at once, since folding copies."""
+    following: list[bytes] = []
     while True:
-        data = yield from _get(history.key_of(history.state.revision + 1))
+        data = yield from fetch(history.key_of(history.state.revision + len(following) + 1))
         if data is None:
-            return history
-        history = history.followed_by(data)
+            return history.followed_by(*following)
+        following.append(data)
 
 
 def catch_up(history: History) -> Steps[History]:
@@ -266,7 +274,7 @@ def confirm(history: History) -> Steps[None]:
     """
     key = history.key_of(history.state.revision)
     for _ in range(_LOOKS_FOR_WHAT_WAS_SEEN):
-        data = yield from _get(key)
+        data = yield from fetch(key)
         if data == history.last:
             return
         if data is not None:
@@ -404,7 +412,7 @@ def _refuse_hole(history: History) -> Steps[History]:
     """
     revision = history.state.revision
     while (beyond := (yield from _commit_beyond(history))) is not None:
-        if (yield from _get(history.key_of(revision + 1))) is not None:
+        if (yield from fetch(history.key_of(revision + 1))) is not None:
             break  # it came meanwhile: `create` will say so
         if (yield Pause()) is Says.EXPIRED:
             raise ForkedHistory(
@@ -424,7 +432,7 @@ def _commit_beyond(history: History) -> Steps[int | None]:
         names = yield from _sizes(history.key_of(1).parent)
         numbers = [int(name[:20]) for name in names if _COMMIT_NAME.fullmatch(name)]
         return min((number for number in numbers if number >= after_next), default=None)
-    return None if (yield from _get(history.key_of(after_next))) is None else after_next
+    return None if (yield from fetch(history.key_of(after_next))) is None else after_next
 
 
 def _create(key: Key, data: bytes, commit_id: str) -> Steps[bytes]:
@@ -495,7 +503,7 @@ def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
     """
     inside = object_folder(folder, files.name)
     there = yield from _sizes(inside)
-    manifest = yield from _get(manifest_key(folder, files.name))
+    manifest = yield from fetch(manifest_key(folder, files.name))
     if manifest == files.manifest and there == dict(files.sizes):
         return
     for path, source in files.files.items():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,6 +54,7 @@ from podium.commits.protocol import (
     catch_up,
     commit,
     commit_key,
+    fetch,
     manifest_key,
     object_folder,
     publish_and_commit,
@@ -66,7 +66,6 @@ from podium.errors import (
     Corrupt,
     HistoryReplaced,
     Invalid,
-    KeyMissing,
     ModelNotFound,
     StoreError,
 )
@@ -150,7 +149,6 @@ class Registry:
         self._read_only = read_only
         self._patience_s = patience_s
         self._seen: dict[str, History] = {}
-        self._guard = threading.RLock()
 
     # --- registering ---------------------------------------------------------------------------------------------
 
@@ -563,7 +561,9 @@ class Registry:
         """
         alias = check_alias(alias)
         moment_ms = milliseconds(time)
-        history = self._existing(name)
+        history = self._look(check_model_name(name))
+        if not history.records:
+            self._raise_no_model(history.state, name)
         held: int | None = None
         for record in history.records:
             if record.time_ms > moment_ms:
@@ -581,15 +581,14 @@ class Registry:
         return _MODELS / name_segment(name)
 
     def _known(self, name: str) -> History:
-        with self._guard:
-            return self._seen.get(name) or History(self._folder(name), name)
+        return self._seen.get(name) or History(self._folder(name), name)
 
     def _remember(self, history: History) -> None:
-        with self._guard:
-            known = self._seen.get(history.name)
-            newer = known is None or history.state.revision > known.state.revision
-            if newer or (history.state.whole and known is not None and not known.state.whole):
-                self._seen[history.name] = history
+        # No lock: a forked child would inherit it held. Where two threads race the older one costs a look more.
+        known = self._seen.get(history.name)
+        newer = known is None or history.state.revision > known.state.revision
+        if newer or (history.state.whole and known is not None and not known.state.whole):
+            self._seen[history.name] = history
 
     def _look(self, name: str) -> History:
         """The whole history of a model as it is now; empty if there never was one."""
@@ -638,18 +637,17 @@ class Registry:
 
     def _from_index(self, empty: History) -> History:
         """Begin where the index ends, if the commit it names is there byte for byte; else at the first commit."""
-        try:
-            state = decode_index(self._store.get(index_key(empty.folder)), name=empty.name)
-            if state is None:
-                return empty
-            last = self._store.get(empty.key_of(state.revision))
-        except KeyMissing:
+        data = self._fetch_value(index_key(empty.folder))
+        state = None if data is None else decode_index(data, name=empty.name)
+        if state is None:
             return empty
-        import hashlib
-
-        if hashlib.sha256(last).hexdigest() != state.head:
+        last = self._fetch_value(empty.key_of(state.revision))
+        if last is None or _sha256(last) != state.head:
             return empty
         return replace(empty, state=state, last=last)
+
+    def _fetch_value(self, key: Key) -> bytes | None:
+        return run(fetch(key), self._store, patience_s=self._patience_s)
 
     def _decide(self, name: str, decide: Decide, why: str | None) -> Outcome:
         if not self._known(check_model_name(name)).state.exists:
@@ -741,16 +739,13 @@ class Registry:
 
     def _name_of(self, folder: Key) -> str | None:
         """The true name of the model in a folder: commit 1 has it."""
-        with self._guard:
-            for name, history in self._seen.items():
-                if history.folder == folder:
-                    return name
-
+        for name, history in [*self._seen.items()]:
+            if history.folder == folder:
+                return name
         key = commit_key(folder, 1)
-        try:
-            return decode_commit(self._store.get(key), key=str(key)).model
-        except KeyMissing:
-            return None  # objects without a commit: somebody is registering, or was killed
+        data = self._fetch_value(key)
+        # Objects without a commit: somebody is registering, or was killed.
+        return None if data is None else decode_commit(data, key=str(key)).model
 
     # --- bytes -------------------------------------------------------------------------------------------------------
 
@@ -760,18 +755,15 @@ class Registry:
         folder = self._folder(name)
         key = manifest_key(folder, version.object_key)
         uri = version_uri(name, version.version)
-        try:
-            data = self._store.get(key)
-        except KeyMissing as error:
+        data = self._fetch_value(key)
+        if data is None:
             raise Corrupt(
                 f"the manifest of {uri} is missing: {key}. Restore it from a copy of the store.",
                 key=str(key),
                 expected=version.sha256,
                 found="nothing",
-            ) from error
-        import hashlib
-
-        found = hashlib.sha256(data).hexdigest()
+            )
+        found = _sha256(data)
         if found != version.sha256:
             raise Corrupt(
                 f"the manifest of {uri} is not the one that was registered: {key}. Do not load it; restore it from a "
@@ -803,6 +795,12 @@ class Registry:
             return self._fetch(located)
         verify(folder, located.manifest, uri=located.uri)
         return folder
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _fly(

@@ -29,6 +29,7 @@ __all__ = [
     "Dropped",
     "End",
     "EndStatus",
+    "Environment",
     "Event",
     "Goal",
     "MetricColumns",
@@ -220,6 +221,13 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """More facts about the process of this session, all text; a later one stands."""
+
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The writer is alive."""
 
@@ -260,6 +268,7 @@ Event: TypeAlias = (
     | Rewind
     | Verdict
     | Deleted
+    | Environment
     | Beat
     | Dropped
     | End
@@ -461,6 +470,7 @@ _BODIES: Final[dict[type, Callable[[Any], tuple[str, dict[str, Any]]]]] = {
     Rewind: lambda e: ("rewind", {"to_step": e.to_step}),
     Verdict: lambda e: ("verdict", {"verdict": encode_value(e.verdict)}),
     Deleted: lambda e: ("deleted", {"deleted": e.deleted}),
+    Environment: lambda e: ("environment", {"environment": dict(e.environment)}),
     Beat: lambda e: ("beat", {}),
     Dropped: lambda e: ("dropped", {"count": e.count}),
     End: lambda e: ("end", _end_body(e)),
@@ -756,6 +766,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Event]]] = {
     "rewind": lambda value: Rewind(_integer(value, "to_step")),
     "verdict": _read_verdict,
     "deleted": lambda value: Deleted(bool(_field(value, "deleted", bool))),
+    "environment": lambda value: Environment(_texts(value, "environment")),
     "beat": lambda _: Beat(),
     "dropped": _read_dropped,
     "end": _read_end,

@@ -23,6 +23,7 @@ from podium.runs.events import (
     Deleted,
     Dropped,
     End,
+    Environment,
     Event,
     Extreme,
     Goal,
@@ -132,6 +133,7 @@ class LogState:
         begun: stamp of that.
         end: its last event, None while it has none.
         ended: stamp of that.
+        environment: facts about the process, those of the start and what was added.
         dropped: events it says could not be kept.
         heard_s: when it was last seen to grow, by the clock of whoever reads; he tells. 0: never.
         grew: whether it was seen to grow after it had been read once.
@@ -145,6 +147,7 @@ class LogState:
     begun: Stamp = (0, "", 0)
     end: End | None = None
     ended: Stamp = (0, "", 0)
+    environment: Mapping[str, str] = field(default_factory=dict)
     dropped: int = 0
     heard_s: float = 0.0
     grew: bool = False
@@ -277,11 +280,14 @@ class RunState:
                 self._verdict = _later(self._verdict, Stamped(stamp, verdict))
             case Deleted(deleted):
                 self._deleted = _later(self._deleted, Stamped(stamp, deleted))
+            case Environment(environment):
+                log.environment = {**log.environment, **environment}
             case Dropped(count):
                 log.dropped += count
             case Start() if log.start is None:
                 log.clock_ms = max(log.clock_ms, event.after)
                 log.start, log.begun = event, (log.clock_ms, log.writer_id, log.lines)
+                log.environment = {**event.environment, **log.environment}
             case End():
                 log.end, log.ended = event, stamp
             case _:
@@ -435,7 +441,7 @@ class RunState:
     def environment(self) -> Mapping[str, str]:
         """Of the session that began last."""
         last = self._last_session()
-        return last.start.environment if last is not None and last.start is not None else {}
+        return {} if last is None else last.environment
 
     def _last_session(self) -> LogState | None:
         return max(

@@ -163,11 +163,11 @@ def _experiment_at(store: Store, folder: Key) -> FoundExperiment | None:
         return None
 
 
-def _names_in(path: Path) -> list[str]:
-    """What lies in a folder; links are passed over, as in every listing of a store."""
+def _names_in(path: Path, begins: str = "") -> list[str]:
+    """What lies in a folder under names that begin so; links are passed over, as in every listing of a store."""
     try:
         with os.scandir(path) as entries:
-            return [entry.name for entry in entries if not entry.is_symlink()]
+            return [each.name for each in entries if each.name.startswith(begins) and not each.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -193,9 +193,9 @@ def _log_names(
     if root is None:
         names: Iterable[str] = (entry.key.name for entry in store.list(folder))
     elif day is not None:
-        names = _names_in(root)
+        names = _names_in(root, begins)
     else:
-        names = (name for each in _names_in(root) for name in _names_in(root / each))
+        names = (name for each in _names_in(root) for name in _names_in(root / each, begins))
     for name in names:
         found = LogName.parse(name) if name.startswith(begins) else None
         if found is not None:
@@ -328,12 +328,16 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
         covering = [(start, end) for start, end in parts if start <= offset < end]
         if not covering:
             return  # what follows a hole comes when the hole is filled
-        start, end = max(covering, key=lambda part: part[1])
+        start, end = part = max(covering, key=lambda part: part[1])
         name = LogName(run.run_id, names[0].writer_id, start, end)
-        data = torn + store.get(run.keys.logs / str(name), offset - start)
+        data = store.get(run.keys.logs / str(name), offset - start)[: end - offset]
+        offset += len(data)
+        if offset < end:
+            parts.remove(part)  # shorter than its name says: a copy of it is under way
+        data = torn + data
         whole = whole_lines(data)
         yield data[:whole]
-        torn, offset = data[whole:], end
+        torn = data[whole:]
 
 
 # --- who lives -------------------------------------------------------------------------------------------------------

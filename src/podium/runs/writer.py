@@ -320,6 +320,14 @@ class Writer:
         self._latest_ms = max(self._latest_ms, now_ms)
         return now_ms
 
+    def append_unless_ended(self, event: Event) -> bool:
+        """Write one event if the log is still open; False where it is not. For what comes from beside the run."""
+        with self._lock:
+            if self._ended or self._fd < 0:
+                return False
+            self.append(event)
+            return True
+
     def log_params(self, params: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Log params; one that has this very value already is not written again.
 

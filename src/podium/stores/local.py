@@ -47,6 +47,9 @@ _NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 )
 _FOLDERS_REMEMBERED = 4096
+# How often a folder that changes is listed at most, and how long its times may stay the same although it does.
+_LOOKS = 10
+_TICK_NS = 20_000_000
 
 
 class LocalStore:
@@ -165,16 +168,26 @@ class LocalStore:
                     yield Entry(below, status.st_size, _stamp(status))
 
     def _entries_in(self, folder: str, key: Key) -> dict[Key, os.DirEntry[str]]:
-        # By key: where a value is replaced meanwhile, some file systems show its name twice.
-        found = {}
+        # By name: where a value is replaced meanwhile, some file systems show it twice, and others (tmpfs) not at all,
+        # so a folder that changes is looked through again, until twice nothing comes up that was not seen before.
+        seen: dict[str, os.DirEntry[str]] = {}
+        nothing_new = 0
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    with contextlib.suppress(Invalid):  # a name no key has: temporary, or not podium's
-                        found[key / entry.name] = entry
+            for _ in range(_LOOKS):
+                before, known = _times(folder), len(seen)
+                with os.scandir(folder) as entries:
+                    seen.update((entry.name, entry) for entry in entries if not is_temporary(entry.name))
+                nothing_new = nothing_new + 1 if len(seen) == known else 0
+                is_quiet = _times(folder) == before and time.time_ns() - max(before) > _TICK_NS
+                if is_quiet or nothing_new == 2:
+                    break
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise self._unavailable("list", key, error) from error
+        found = {}
+        for name, entry in seen.items():
+            with contextlib.suppress(Invalid):  # a name no key has is not podium's
+                found[key / name] = entry
         return found
 
     def delete(self, key: Key) -> None:
@@ -375,6 +388,11 @@ def _read(fd: int, start: int, size: int) -> bytes:
         return data
     # Linux reads at most 2 GiB at once; a log that was cut short meanwhile simply ends.
     return b"".join((data, *chunks_of(fd)))
+
+
+def _times(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_mtime_ns, status.st_ctime_ns
 
 
 def _stamp(status: os.stat_result) -> str:

@@ -25,6 +25,7 @@ from podium.runs.events import check_key
 from podium.runs.fold import RunState
 from podium.runs.reader import FoundRun, find_again, refresh, status_of
 from podium.workspace import open_runs, two_lines
+from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
 from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
 from podium.workspace.params import flat_params, plain_value
@@ -41,6 +42,17 @@ if TYPE_CHECKING:
 __all__ = ["ActiveRun", "checked_note", "tag_texts"]
 
 StrPath = str | os.PathLike[str]
+
+
+class _Locks:
+    """What the threads of one process wait for: to look at the run anew, and to keep a file in it."""
+
+    __slots__ = ("keeping", "pid", "reading")
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.reading = threading.RLock()
+        self.keeping = threading.RLock()
 
 
 class ActiveRun(Run):
@@ -73,9 +85,10 @@ class ActiveRun(Run):
         self._home = home
         self._is_creator = is_creator
         self._shelf: Shelf | None = None
-        self._reading, self._reading_pid = threading.RLock(), os.getpid()
+        self._locks = _Locks()
         self._warned = False
         self._sampling: int | None = None
+        self._code: Code | None = None
         self.resumed = resumed
         self.enabled = enabled
         self._seat = open_runs.take_seat(self, self._end_as) if is_session else None
@@ -101,11 +114,14 @@ class ActiveRun(Run):
         )
 
     def _now(self) -> RunFacts:
-        if self._reading_pid != os.getpid():  # in a forked child, where whoever held the lock does not exist
-            self._reading, self._reading_pid = threading.RLock(), os.getpid()
-        with self._reading:
+        with self._own_locks().reading:
             self._facts = self._look()
             return self._facts
+
+    def _own_locks(self) -> _Locks:
+        if self._locks.pid != os.getpid():  # in a forked child, where whoever held one does not exist
+            self._locks = _Locks()
+        return self._locks
 
     def _found(self) -> FoundRun:
         return find_again(self._store, self._found_run)
@@ -149,6 +165,9 @@ class ActiveRun(Run):
             from podium.workspace.system_metrics import unfollow
 
             unfollow(self._sampling)
+        if self._code is not None:
+            # Who was told to end has no time left for git.
+            self._code.finish(0.0 if ending.status == "KILLED" else PATIENCE_S)
         self._writer.end(ending.status, ending.error, ending.traceback)
         seat = self._seat
         if seat is None or seat.inherited:
@@ -165,6 +184,15 @@ class ActiveRun(Run):
                 url=self._home.url,
                 experiment=self.experiment,
             )
+
+    def _watch_code(self) -> None:
+        """Keep what git says was changed, and which packages are imported on the way."""
+        if self.enabled:
+            self._code = Code(self._writer.append_unless_ended, self._keep_unless_ended)
+
+    def _keep_unless_ended(self, path: str, data: bytes) -> None:
+        with self._own_locks().keeping, contextlib.suppress(StoreError, OSError, NotFound, Corrupt):
+            self._writer.append_unless_ended(self._keeper().keep(path, data))
 
     def _sample_system(self) -> None:
         from podium.workspace.system_metrics import follow
@@ -300,6 +328,71 @@ class ActiveRun(Run):
             text = json.dumps(plain, indent=2, ensure_ascii=False)
         self._keep(path, text.encode("utf-8", "surrogatepass"))
 
+    def log_figure(self, figure: object, path: str) -> None:
+        """Keep a figure of matplotlib or plotly, drawn in the format that ``path`` ends in.
+
+        A figure that will not render is counted and warned about; training goes on.
+
+        Raises:
+            TypeError: this is no figure.
+            Invalid: ``path`` does not end in a format it can have.
+        """
+        from podium.workspace.figures import check_figure, rendered
+
+        path = _checked_path(path)
+        check_figure(figure, path)
+        drawn: bytes | None = None
+        with self._world(f"the figure {path!r}", Exception):
+            drawn = rendered(figure, path)
+        if drawn is not None:
+            self._keep(path, drawn)
+
+    def log_image(self, image: object, path: str, step: int | None = None) -> None:
+        """Keep an image in the format that ``path`` ends in.
+
+        Args:
+            image: an array of height x width, or x 1 to 4 channels (integers from 0 to 255, floats from 0 to 1, truth
+                values); a PIL image; or the path of an image file.
+            path: file name inside the run.
+            step: one of a series: ``samples.png`` at step 3 is kept as ``samples/00000003.png``.
+
+        Raises:
+            TypeError: this is no image.
+            Invalid: shape, values, ending or step cannot be.
+            FileNotFoundError: no file is there.
+            MissingExtra: the format needs Pillow; arrays as .png do not.
+        """
+        from podium.workspace.images import image_bytes, stepped_path
+
+        target = stepped_path(_checked_path(path), step)
+        self._keep(target, image_bytes(image, target))
+
+    def log_table(self, table: object, path: str) -> None:
+        """Keep a small table as .json (columns and rows) or .csv; the same path again appends.
+
+        Each call stores the whole table anew. Processes that append at once give each its own path.
+
+        Args:
+            table: a frame, or a mapping of columns; a mapping of single values is one row. NaN is kept as no value.
+            path: file name inside the run.
+
+        Raises:
+            TypeError: this is no table.
+            Invalid: its columns differ in length, ``path`` ends in neither, or is of a file that is no such table.
+        """
+        from podium.runs.artifacts import read_artifact
+        from podium.workspace.tables import check_table_path, read_rows, rows_of, table_bytes
+
+        path = _checked_path(path)
+        check_table_path(path)
+        rows = rows_of(table)
+        with self._own_locks().keeping, self._world(f"the table {path!r}"):
+            before = self._now().state.artifacts.get(path)
+            if before is not None:
+                kept = read_artifact(self._store, self._found_run.keys, before)
+                rows = read_rows(kept, path).followed_by(rows)
+            self._keep(path, table_bytes(rows, path))
+
     def log_dataset(self, data: object, name: str | None = None, *, context: str = "train") -> Dataset:
         """Note which data the run uses: name, digest, schema and rows; never the data.
 
@@ -362,7 +455,7 @@ class ActiveRun(Run):
                 flavor=flavor,
                 metadata=metadata,
             )
-            with self._world(f"the model {name!r}"):
+            with self._own_locks().keeping, self._world(f"the model {name!r}"):
                 listed = [(each.path, each.size, each.sha256) for each in written.manifest.files]
                 kept = self._keeper().keep_model(name, target, listed, written.manifest.sha256)
                 facts = info_to_json(written.info)
@@ -378,7 +471,8 @@ class ActiveRun(Run):
             self._keep(_inside(folder, file.relative_to(source).as_posix()), file)
 
     def _keep(self, path: str, source: bytes | Path) -> None:
-        with self._world(f"the artifact {path!r}"):
+        # One at a time: two threads that log one path must not both take its plain name.
+        with self._own_locks().keeping, self._world(f"the artifact {path!r}"):
             shelf = self._keeper()
             before = shelf.known.get(path)
             artifact = shelf.keep(path, source)
@@ -388,13 +482,13 @@ class ActiveRun(Run):
     def _keeper(self) -> Shelf:
         # A forked child is another writer, and stores under names of its own.
         creator = self._is_creator and not self._writer.is_inherited
-        if self._shelf is None or self._shelf.is_creator != creator:
-            from podium.runs.artifacts import Shelf
+        with self._own_locks().reading:
+            if self._shelf is None or self._shelf.is_creator != creator:
+                from podium.runs.artifacts import Shelf
 
-            self._shelf = Shelf(
-                self._writer.files_store, self._found_run.keys, creator, {} if creator else self._known_artifacts()
-            )
-        return self._shelf
+                known = {} if creator else self._known_artifacts()
+                self._shelf = Shelf(self._writer.files_store, self._found_run.keys, creator, known)
+            return self._shelf
 
     def _known_artifacts(self) -> dict[str, events.Artifact]:
         """What others kept in this run; a store that does not answer hides it, and no name depends on it."""
@@ -406,12 +500,13 @@ class ActiveRun(Run):
             return {}
 
     @contextlib.contextmanager
-    def _world(self, what: str) -> Iterator[None]:
+    def _world(self, what: str, *more: type[Exception]) -> Iterator[None]:
         """The boundary at which training goes on although a file could not be kept."""
+        # NotFound, Corrupt: somebody removed or broke the run's own folder meanwhile.
+        caught: tuple[type[Exception], ...] = (StoreError, OSError, NotFound, Corrupt, *more)
         try:
             yield
-        except (StoreError, OSError, NotFound, Corrupt) as error:
-            # NotFound, Corrupt: somebody removed or broke the run's own folder meanwhile.
+        except caught as error:
             if self._writer.strict:
                 raise
             self._writer.dropped += 1

@@ -80,6 +80,7 @@ class _Script:
         self.ending = FINISHED
         self.worker_pid: int | None = None
         self.frame: FrameType | None = None
+        self.stream: Any = None
 
 
 _script = _Script()
@@ -100,6 +101,7 @@ def install() -> None:
 
 
 def _end_all() -> None:
+    _unhook_last_flush()
     _end_runs(_script.ending)
     leave()
     two_lines.say_what_became()
@@ -209,6 +211,15 @@ def _hook_last_flush() -> None:
 
     with contextlib.suppress(AttributeError):  # a stream that takes no attributes keeps its secret
         stream.flush = podium_flush
+        _script.stream = stream
+
+
+def _unhook_last_flush() -> None:
+    # What the interpreter flushes from now on it flushes while modules are taken apart.
+    stream, _script.stream = _script.stream, None
+    if stream is not None:
+        with contextlib.suppress(AttributeError):
+            del stream.flush
 
 
 def _outermost_frame() -> FrameType | None:

@@ -7,18 +7,20 @@ gets to run nothing: no external diff, no text conversion, no monitor. Knows no 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from podium.workspace.redaction import redacted_text
 
-__all__ = ["Changes", "Checkout", "ask_changes", "checkout_of"]
+__all__ = ["Changes", "Checkout", "ask_changes", "checkout_here", "checkout_of"]
 
 MOST_BYTES = 200_000
 _PATIENCE_S = 30.0
@@ -49,6 +51,30 @@ def checkout_of(folder: Path) -> Checkout | None:
         return None if root is None else _checkout(root)
     except (OSError, ValueError):  # no permission, no text, no folder: as if there were no repository
         return None
+
+
+class _Here:
+    """The last look at this process's folder: a sweep of short runs looks once a second, not once a run."""
+
+    folder = ""
+    looked_s = -math.inf
+    found: Checkout | None = None
+
+
+_here = _Here()
+
+
+def checkout_here() -> Checkout | None:
+    """What is checked out where this process is, as of a second ago at most."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed
+        return None
+    now_s = time.monotonic()
+    if folder != _here.folder or now_s - _here.looked_s > 1.0:
+        _here.found = checkout_of(Path(folder))
+        _here.folder, _here.looked_s = folder, now_s
+    return _here.found
 
 
 def _checkout(root: Path) -> Checkout | None:
@@ -94,7 +120,9 @@ class Changes:
         self.cut = False
         self._root = root
         self._asked_at = time.monotonic()
-        self._thread = threading.Thread(target=self._ask, name="podium-git", daemon=True)
+        self._guard = threading.Lock()
+        self._waiting: list[Callable[[Changes], None]] | None = []
+        self._thread = threading.Thread(target=self._answer, name="podium-git", daemon=True)
         self._thread.start()
 
     @property
@@ -106,6 +134,21 @@ class Changes:
         """Wait until git has answered; False where it has not in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def then(self, tell: Callable[[Changes], None]) -> None:
+        """Call ``tell`` as soon as git has answered, in another thread; at once where it has."""
+        with self._guard:
+            if self._waiting is not None:
+                self._waiting.append(tell)
+                return
+        tell(self)
+
+    def _answer(self) -> None:
+        self._ask()
+        with self._guard:
+            waiting, self._waiting = self._waiting or [], None
+        for tell in waiting:
+            tell(self)
 
     def _ask(self) -> None:
         program = shutil.which("git")

@@ -330,6 +330,18 @@ def _cached_place(run_id: str, path: str) -> Path:
     return root.joinpath(run_id, *encoded_path(path.strip("/")))
 
 
+_ATTRIBUTES = (
+    "run_id",
+    "run_name",
+    "experiment",
+    "status",
+    "start_time",
+    "end_time",
+    "user",
+    "parent_run_id",
+)
+
+
 class Runs(Table[Run]):
     """Runs, in an order that is always the same."""
 
@@ -345,21 +357,15 @@ class Runs(Table[Run]):
     def _columns(self, row: Any) -> dict[str, Any]:
         facts: RunFacts = row._now()
         return {
-            "run_id": facts.run_id,
-            "run_name": facts.run_name,
-            "experiment": facts.experiment,
-            "status": facts.status,
-            "start_time": facts.start_time,
-            "end_time": facts.end_time,
-            "user": facts.user,
-            "parent_run_id": facts.parent_run_id,
+            **{name: getattr(facts, name) for name in _ATTRIBUTES},
             **{f"metrics.{key}": each.last for key, each in facts.summary.items()},
             **{f"params.{key}": value for key, value in sorted(facts.params.items())},
             **{f"tags.{key}": value for key, value in facts.tags.items()},
         }
 
     def _column_names(self, dicts: list[dict[str, Any]]) -> list[str]:
-        names = super()._column_names(dicts)
+        # Also where there are no runs: whoever filters the frame finds its columns.
+        names = list(dict.fromkeys([*_ATTRIBUTES, *super()._column_names(dicts)]))
         kinds = ("metrics.", "params.", "tags.")
         return [each for each in names if not each.startswith(kinds)] + [
             each for kind in kinds for each in sorted(names) if each.startswith(kind)

@@ -1,4 +1,4 @@
-"""What the machine does while a run is open: processor, memory, disk and network, sampled by one thread a process.
+"""What the machine does while a run is open: processor, memory, disk, network, GPUs, sampled by one thread a process.
 
 The keys are MLflow's. The sampler is honest: it says what psutil says of the whole machine, and of the network what has
 passed since the run began. Knows a run only as the function that logs to it.
@@ -7,11 +7,13 @@ passed since the run began. Knows a run only as the function that logs to it.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from podium.errors import PodiumWarning, StoreError, missing_extra
+from podium.workspace.gpus import Gpus
 
 __all__ = ["Sampler", "check_available", "follow", "unfollow"]
 
@@ -45,6 +47,7 @@ class Sampler:
         self._psutil = _psutil()
         self._psutil.cpu_percent()  # the first call only starts the measurement
         self._network = self._psutil.net_io_counters()
+        self._gpus = Gpus()
 
     def sample(self) -> dict[str, float]:
         """One value a gauge, by its key."""
@@ -64,7 +67,7 @@ class Sampler:
             sent = network.bytes_sent - self._network.bytes_sent
             values["system/network_receive_megabytes"] = received / _MEGABYTE
             values["system/network_transmit_megabytes"] = sent / _MEGABYTE
-        return values
+        return {**values, **self._gpus.sample()}
 
 
 class _Followers:
@@ -117,9 +120,22 @@ def _sample_for_all(stop: threading.Event) -> None:
         with _followers.lock:
             following = list(_followers.logs.items())
         for number, (sampler, log) in following:
-            sample = sampler.sample()
+            try:
+                sample = sampler.sample()
+            except OSError:
+                continue  # a gauge that cannot be read now may be again in ten seconds
             # Under the lock: a run that ends meanwhile waits in `unfollow`, so that no sample comes after its end.
             # A strict run's loss is raised at its next log call; here it would only end the thread.
             with _followers.lock, contextlib.suppress(StoreError, PodiumWarning):
                 if number in _followers.logs:
                     log(sample)
+
+
+def _forget() -> None:
+    # The thread is the parent's, and so are the runs: it samples for them.
+    global _followers  # noqa: PLW0603 - the parent may have held its lock at the fork
+    _followers = _Followers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

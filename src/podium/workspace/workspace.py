@@ -5,6 +5,7 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -24,6 +25,7 @@ from podium.errors import (
     PodiumWarning,
     RunNotFound,
     StoreError,
+    StoreUnavailable,
     near_names,
 )
 from podium.ids import new_run_id
@@ -45,6 +47,7 @@ from podium.runs.reader import (
 from podium.runs.spool import area_of
 from podium.runs.writer import Writer
 from podium.stores.contract import Store
+from podium.stores.header import read_header
 from podium.stores.keys import Key
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
@@ -84,7 +87,7 @@ class Workspace:
 
     Raises:
         Invalid: no store goes by this URL.
-        StoreError: the store was written by a newer podium.
+        StoreError: the store cannot be opened. One that was written by a newer podium is refused at its first use.
     """
 
     url: str
@@ -102,6 +105,7 @@ class Workspace:
             self._store = store
             self.url = redacted_url(str(getattr(store, "root", "") or f"{type(store).__name__}:"))
         self._claimed = False
+        self._is_known = False
         self._experiments: set[str] = set()
         self._registry: Registry | None = None
         # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
@@ -119,6 +123,7 @@ class Workspace:
     @property
     def registry(self) -> Registry:
         """Its models, their versions and aliases."""
+        self._check_known()
         if self._registry is None:
             from podium.commits.registry import Registry
 
@@ -310,6 +315,7 @@ class Workspace:
             self._started[next(self._count)] = run
             if enabled:
                 two_lines.say_where(self.url, found.keys.experiment)
+                run._watch_code()
         return run
 
     def _has_ended_session(self, found: FoundRun, joined: RunState) -> bool:
@@ -343,6 +349,7 @@ class Workspace:
         """
         if isinstance(run_id, Run):
             run_id = run_id.run_id
+        self._check_known()
         return self._run(find_run(self._store, run_id))
 
     def _run(self, found: FoundRun) -> Run:
@@ -403,6 +410,7 @@ class Workspace:
                 yield run
 
     def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
+        self._check_known()
         known = experiments(self._store)
         if experiment is None:
             return known
@@ -468,6 +476,7 @@ class Workspace:
 
         expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
         now = datetime.now(UTC)
+        self._check_known()
         found = (self._experiment(each) for each in experiments(self._store))
         kept = [
             each
@@ -669,6 +678,7 @@ class Workspace:
         from podium.commits.facts import ModelVersion
         from podium.commits.naming import check_spelling
         from podium.models.info import ModelInfo
+        from podium.models.manifest import manifest_of
 
         if isinstance(model, ModelVersion):
             return self._version_place(model.uri, expected=model.sha256)
@@ -678,7 +688,10 @@ class Workspace:
                 return self._version_place(text, expected=model.sha256)
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
-            return _path_place(text)
+            found = _path_place(text)
+            if found.folder.is_dir():
+                _check_same(text, manifest_of(found.folder), model.sha256)
+            return found
         if isinstance(model, Run):
             raise TypeError(
                 f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
@@ -784,8 +797,20 @@ class Workspace:
         return self._place is None or may_run_code(self._place)
 
     def _check_writable(self) -> None:
+        self._check_known()
         if self._read_only:
             raise Invalid("this workspace was opened with read_only=True: nothing is changed through it.")
+
+    def _check_known(self) -> None:
+        """Read nothing of a store that a newer podium wrote: what this one does not know it would leave out.
+
+        Raises:
+            StoreError: it was written by a newer podium.
+            Corrupt: its ``podium.json`` makes no sense.
+        """
+        if not self._is_known:
+            with contextlib.suppress(StoreUnavailable):  # whoever asks now will hear of it, or can do without
+                self._is_known = read_header(self._store) is not None
 
     def _claim(self) -> None:
         if not self._claimed:

@@ -45,38 +45,61 @@ _NOT_SKOPS = (
 )
 """What skops throws at a file that is none, or that a stranger made."""
 
+_HARMLESS = {
+    "numpy": "clip dtype max mean median min nan_to_num sum",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
+    "scipy.interpolate._bsplines": "BSpline",
+    "sklearn._loss.loss": "HalfTweedieLossIdentity",
+    "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
+    "sklearn.cluster._bisect_k_means": "_BisectingTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_lloyd",
+    "sklearn.compose._column_transformer": "make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression",
+    "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels": "ConstantKernel Matern Product RBF Sum WhiteKernel",
+    "sklearn.impute._iterative": "IterativeImputer _ImputerTriplet",
+    "sklearn.metrics._classification": """
+        accuracy_score balanced_accuracy_score brier_score_loss cohen_kappa_score d2_brier_score
+        d2_log_loss_score f1_score fbeta_score hamming_loss jaccard_score log_loss matthews_corrcoef
+        precision_score recall_score zero_one_loss
+    """,
+    "sklearn.metrics._dist_metrics": "EuclideanDistance64",
+    "sklearn.metrics._ranking": "average_precision_score roc_auc_score top_k_accuracy_score",
+    "sklearn.metrics._regression": """
+        d2_absolute_error_score d2_pinball_score d2_tweedie_score explained_variance_score max_error
+        mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss
+        mean_poisson_deviance mean_squared_error mean_squared_log_error mean_tweedie_deviance
+        median_absolute_error r2_score root_mean_squared_error root_mean_squared_log_error
+    """,
+    "sklearn.metrics._scorer": """
+        _MultimetricScorer _PassthroughScorer _Scorer negative_likelihood_ratio
+        positive_likelihood_ratio
+    """,
+    "sklearn.metrics.cluster._supervised": """
+        adjusted_mutual_info_score adjusted_rand_score completeness_score fowlkes_mallows_score
+        homogeneity_score mutual_info_score normalized_mutual_info_score rand_score v_measure_score
+    """,
+    "sklearn.model_selection._search_successive_halving": "HalvingGridSearchCV HalvingRandomSearchCV",
+    "sklearn.model_selection._split": """
+        GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut LeavePOut
+        PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedGroupKFold
+        StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit _CVIterableWrapper
+    """,
+    "sklearn.neighbors._ball_tree": "BallTree",
+    "sklearn.neighbors._kd_tree": "KDTree",
+    "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "sklearn.tree._tree": "Tree",
+    "sklearn.utils._bunch": "Bunch",
+}
 HARMLESS_TYPES = frozenset(
-    {
-        "numpy.dtype",
-        "numpy.mean",
-        "numpy.median",
-        "scipy._lib.array_api_compat.numpy._aliases.asarray",
-        "scipy.interpolate._bsplines.BSpline",
-        "sklearn._loss.loss.HalfTweedieLossIdentity",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.cluster._bisect_k_means._BisectingTree",
-        "sklearn.cluster._kmeans._kmeans_single_lloyd",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.chi2",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.feature_selection._univariate_selection.f_regression",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.Matern",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.gaussian_process.kernels.Sum",
-        "sklearn.gaussian_process.kernels.WhiteKernel",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-    }
+    f"{module}.{name}" for module, names in _HARMLESS.items() for name in names.split()
 )
-"""Types of numpy, scipy and scikit-learn that skops asks about and that call nothing a file chooses (decision 0030)."""
+"""Types of numpy, scipy and scikit-learn that skops asks about and that call nothing a file chooses (decision 0030).
+
+Not among them and not to be added: the distributions of scipy.stats, whose state holds a text that they execute.
+"""
 
 
 class SklearnFlavor:
