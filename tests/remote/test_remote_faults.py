@@ -58,9 +58,10 @@ def test_wrong_credentials_are_a_refusal_and_are_not_shown(
 ) -> None:
     store = _at(seaweedfs_server.url, secret="a-wrong-secret")
 
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(StoreError, match="credentials in use may not") as caught:
         VERBS[verb](store, tmp_path)
 
+    assert not isinstance(caught.value, KeyMissing | StoreUnavailable)
     assert "a-wrong-secret" not in f"{caught.value}{caught.value.__cause__}"
     assert not (tmp_path / "target").exists()
 

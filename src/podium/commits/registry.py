@@ -8,6 +8,7 @@ registered is found by a function it is given.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import socket
 import time
@@ -574,6 +575,16 @@ class Registry:
             elif move is not None and move[0] == alias:
                 held = move[1]
         return None if held is None else version_fact(history.state, held)
+
+    def within(self, patience_s: float) -> Registry:
+        """This registry, for who does not want to wait so long; what either reads the other knows."""
+        hasty = copy.copy(self)
+        hasty._patience_s = patience_s
+        return hasty
+
+    def last_seen(self, name: str) -> ModelState:
+        """A model as this process last read it, without reading."""
+        return self._known(check_model_name(name)).state
 
     # --- the parts all verbs are made of -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ own retries and timeouts are set so that a dead server is told of in seconds. Op
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,10 @@ def _leave(filesystem: AbstractFileSystem) -> None:
     del filesystem
 
 
+def _anybodys(filesystem: AbstractFileSystem) -> str:
+    return str(getattr(filesystem, "host", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How podium speaks to one filesystem.
@@ -49,6 +54,7 @@ class Dialect:
         write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
         tune: what can be set only afterwards.
+        whose: the server or account behind it, as far as its settings say; nothing secret.
     """
 
     scheme: str
@@ -58,6 +64,7 @@ class Dialect:
     write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
     tune: Callable[[AbstractFileSystem], None] = _leave
+    whose: Callable[[AbstractFileSystem], str] = _anybodys
 
     @staticmethod
     def of_class(kind: type[AbstractFileSystem]) -> Dialect:
@@ -99,6 +106,14 @@ def _s3_tune(filesystem: AbstractFileSystem) -> None:
     filesystem.retries = 1  # attempts, s3fs's own around botocore's
 
 
+def _s3_whose(filesystem: AbstractFileSystem) -> str:
+    named = getattr(filesystem, "endpoint_url", None) or (getattr(filesystem, "client_kwargs", None) or {}).get(
+        "endpoint_url"
+    )
+    environment = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE"))
+    return str(named or next(filter(None, environment), ""))
+
+
 def _gcs_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
     del scheme
     return {"use_listings_cache": False, "timeout": _READ_TIMEOUT_S, **options}
@@ -118,6 +133,10 @@ def _azure_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any
     }
 
 
+def _azure_whose(filesystem: AbstractFileSystem) -> str:
+    return str(getattr(filesystem, "account_name", "") or "")
+
+
 _TABLE: Mapping[str, Dialect] = {
     "s3fs": Dialect(
         "s3",
@@ -128,7 +147,8 @@ _TABLE: Mapping[str, Dialect] = {
         write_options={"max_concurrency": 4},
         settings=_s3_settings,
         tune=_s3_tune,
+        whose=_s3_whose,
     ),
     "gcsfs": Dialect("gs", exclusive=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune),
-    "adlfs": Dialect("az", exclusive=True, puts_whole=True, settings=_azure_settings),
+    "adlfs": Dialect("az", exclusive=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose),
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from podium.errors import KeyExists, StoreUnavailable
+from podium.errors import KeyExists, StoreError, StoreUnavailable
 
 __all__ = ["decides_races"]
 
@@ -59,6 +59,7 @@ def decides_races(
         where: the store, for messages.
 
     Raises:
+        StoreError: the store refuses them.
         StoreUnavailable: so many answers were lost that it could not be learnt.
     """
     last: BaseException | None = None
@@ -72,7 +73,11 @@ def decides_races(
         proofs += sum(race.is_proof for race in races)
         if proofs == _ROUNDS:
             return True
-        last = next((failure for race in races for failure in race.failures), last)
+        failures = [failure for race in races for failure in race.failures]
+        for failure in failures:
+            if isinstance(failure, StoreError) and not isinstance(failure, StoreUnavailable):
+                raise failure  # wrong credentials, no such bucket: no race was run
+        last = failures[0] if failures else last
     raise StoreUnavailable(
         f"could not find out whether {where} decides between two writers: too many of its answers were lost"
         f"{f' ({last})' if last else ''}. Try again."

@@ -81,6 +81,11 @@ class RemoteStore:
         """The URL, without anything secret."""
         return f"{self._dialect.scheme}://{self._root}"
 
+    @property
+    def address(self) -> str:
+        """What tells this place from another of the same URL: the server and account it is asked of."""
+        return f"{self.root} {self._dialect.whose(self._filesystem)}"
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_reopened, (self._url, self._options))
 
@@ -287,13 +292,14 @@ class RemoteStore:
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
-        remedy = ""
         if isinstance(error, PermissionError) or status in {401, 403}:
-            remedy = (
-                " The credentials in use may not do that (a reader needs the right to list as well: without it a "
-                "bucket refuses to say that something is absent)."
+            # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
+                "(a reader needs the right to list as well: without it a bucket refuses to say that something is "
+                "absent)."
             )
-        return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.{remedy}")
+        return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
 
 
 def open_remote(url: str) -> Retrying:

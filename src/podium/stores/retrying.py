@@ -82,6 +82,11 @@ class Retrying:
         """Where the store lies, as it says itself; None where it has no address."""
         return getattr(self._store, "root", None)
 
+    @property
+    def address(self) -> object:
+        """What tells the store's place from another of the same name; None where it has none."""
+        return getattr(self._store, "address", None)
+
     def get(self, key: Key, start: int = 0) -> bytes:
         """See `Store.get`."""
         return self._again(lambda: self._store.get(key, start))

@@ -64,6 +64,7 @@ from podium.workspace.surroundings import host_name, surroundings, user_name
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
+    from podium.commits.lastknown import LastKnown
     from podium.commits.registry import Located, Registry
     from podium.commits.source import ModelLike, ModelSource
     from podium.models.info import ModelInfo
@@ -73,6 +74,9 @@ if TYPE_CHECKING:
     from podium.runs.fold import RunState
 
 __all__ = ["Workspace"]
+
+# Who may be served from what was last known does not want to wait for a commit's time.
+_OFFLINE_PATIENCE_S = 3.0
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -574,7 +578,9 @@ class Workspace:
             native_type: what ``model.native`` has to be.
             trust: whether its code may be run; None: as this workspace is trusted.
             strict_environment: refuse where packages differ.
-            allow_offline: without effect for stores on this machine.
+            allow_offline: where the store does not answer, load the version that its alias or number meant when this
+                machine last read it, if it was loaded here before; a `PodiumWarning` says how old that is. Without
+                effect for stores on this machine.
             verify_signature: refuse what this key did not sign.
 
         Raises:
@@ -583,7 +589,7 @@ class Workspace:
         from podium.models.loading import load_directory
 
         self._refuse_unsigned(verify_signature)
-        found = self._model_place(model)
+        found = self._model_place(model, allow_offline=allow_offline)
         return load_directory(
             found.folder,
             native_type=native_type,
@@ -659,9 +665,40 @@ class Workspace:
             raise Invalid(
                 f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
             )
-        registry = self.registry
+        if self._store.local_path(Key.root()) is not None:
+            registry = self.registry
+            return Followed(
+                uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+            )
+        return self._followed_from_afar(uri, trust)
+
+    def _followed_from_afar(self, uri: str, trust: bool | None) -> Any:
+        """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
+        from podium.commits.naming import parse_model_uri
+        from podium.models.following import Followed
+
+        registry = self.registry.within(_OFFLINE_PATIENCE_S)
+        age_s: float | None = None
+
+        def resolve() -> str:
+            nonlocal age_s
+            try:
+                pinned = registry.resolve(uri)
+            except StoreUnavailable as error:
+                if age_s is not None:
+                    raise  # something serves: it keeps serving, and says why it looks no further
+                recalled = self._last_known().recall(parse_model_uri(uri).name)
+                pinned = self._place_as_last_known(uri, None, error).uri
+                age_s = 0.0 if recalled is None else recalled[1]
+                return pinned
+            age_s = 0.0
+            return pinned
+
         return Followed(
-            uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+            uri,
+            resolve,
+            lambda pinned: self.load_model(pinned, trust=trust, allow_offline=True),
+            age_s=lambda: age_s or 0.0,
         )
 
     def _refuse_unsigned(self, verify_signature: str | None) -> None:
@@ -673,7 +710,7 @@ class Workspace:
                 "Leave it out to load what the SHA-256 vouches for."
             )
 
-    def _model_place(self, model: ModelLike) -> _Found:
+    def _model_place(self, model: ModelLike, *, allow_offline: bool = False) -> _Found:
         """Where the bytes of a model are, and what they have to be."""
         from podium.commits.facts import ModelVersion
         from podium.commits.naming import check_spelling
@@ -681,11 +718,11 @@ class Workspace:
         from podium.models.manifest import manifest_of
 
         if isinstance(model, ModelVersion):
-            return self._version_place(model.uri, expected=model.sha256)
+            return self._version_place(model.uri, expected=model.sha256, allow_offline=allow_offline)
         if isinstance(model, ModelInfo):
             text = model.uri
             if text.startswith("models:/"):
-                return self._version_place(text, expected=model.sha256)
+                return self._version_place(text, expected=model.sha256, allow_offline=allow_offline)
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
             found = _path_place(text)
@@ -698,26 +735,80 @@ class Workspace:
             )
         text = os.fspath(model)
         if text.startswith("models:/"):
-            return self._version_place(text)
+            return self._version_place(text, allow_offline=allow_offline)
         if text.startswith("runs:/"):
             return self._run_place(text)
         check_spelling(text)
         return _path_place(text)
 
-    def _version_place(self, uri: str, expected: str | None = None) -> _Found:
-        located = self.registry.locate(uri)
-        _check_same(uri, located.manifest, expected)
-        folder = self._store.local_path(located.folder)
-        if folder is None:
+    def _version_place(
+        self, uri: str, expected: str | None = None, *, allow_offline: bool = False
+    ) -> _Found:
+        if self._store.local_path(Key.root()) is not None:
+            located = self.registry.locate(uri)
+            _check_same(uri, located.manifest, expected)
+            folder = self._store.local_path(located.folder)
+            assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
+            return _located_at(folder, located)
+        try:
+            hasty = self.registry.within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
+            located = hasty.locate(uri)
+            _check_same(uri, located.manifest, expected)
             folder = self._fetched(located)
-        return _Found(
-            folder,
-            located.uri,
-            located.manifest,
-            name=located.name,
-            version=located.version,
-            run_id=located.run_id,
+        except StoreUnavailable as error:
+            if not allow_offline:
+                raise
+            return self._place_as_last_known(uri, expected, error)
+        self._last_known().note(self.registry.last_seen(located.name))
+        return _located_at(folder, located)
+
+    def _place_as_last_known(self, uri: str, expected: str | None, error: StoreUnavailable) -> _Found:
+        """The version a URI meant when this machine last read it, from the cache.
+
+        Raises:
+            StoreUnavailable: it was never loaded here.
+        """
+        from podium.commits.decisions import check_usable
+        from podium.commits.naming import find_version, parse_model_uri
+        from podium.commits.views import version_uri
+        from podium.models.cache import ModelCache
+        from podium.models.manifest import manifest_of
+
+        parsed = parse_model_uri(uri)
+        recalled = self._last_known().recall(parsed.name)
+        if recalled is None:
+            raise StoreUnavailable(
+                f"{error} And no version of {parsed.name!r} was loaded on this machine before."
+            ) from error
+        state, age_s = recalled
+        version = find_version(state, parsed.name, parsed.selector)
+        check_usable(version, parsed.name, "it is not loaded")
+        folder = ModelCache().kept(version.sha256)
+        pinned = version_uri(parsed.name, version.version)
+        if folder is None:
+            raise StoreUnavailable(f"{error} And {pinned} was not loaded on this machine before.") from error
+        manifest = manifest_of(folder)
+        _check_same(pinned, manifest, version.sha256)
+        _check_same(pinned, manifest, expected)
+        warnings.warn(
+            f"{uri} is version {version.version} as of {age_s:.0f} seconds ago, when this machine last read it: the "
+            f"store does not answer ({error})",
+            PodiumWarning,
+            stacklevel=5,
         )
+        return _Found(
+            folder, pinned, manifest, name=parsed.name, version=version.version, run_id=version.run_id
+        )
+
+    def _last_known(self) -> LastKnown:
+        import hashlib
+
+        from podium.commits.lastknown import LastKnown
+        from podium.models.cache import default_cache_folder
+
+        address = str(getattr(self._store, "address", None) or self.url)
+        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return LastKnown(default_cache_folder().parent / "registries" / digest)
 
     def _run_place(self, uri: str, expected: str | None = None) -> _Found:
         from podium.models.manifest import FileEntry, Manifest
@@ -932,6 +1023,17 @@ class _Found:
         self.version = version
         self.run_id = run_id
         self.run = run
+
+
+def _located_at(folder: Path, located: Located) -> _Found:
+    return _Found(
+        folder,
+        located.uri,
+        located.manifest,
+        name=located.name,
+        version=located.version,
+        run_id=located.run_id,
+    )
 
 
 def _path_place(text: str) -> _Found:
