@@ -60,6 +60,7 @@ __all__ = [
     "find_again",
     "find_run",
     "living_writers",
+    "log_bytes",
     "read_columns",
     "read_run",
     "refresh",
@@ -314,6 +315,11 @@ def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName],
     log = state.logs.get(writer_id)
     if log is not None and log.offset > offset:
         log.heard(time.time())
+
+
+def log_bytes(store: Store, run: FoundRun, writer_id: str) -> bytes:
+    """All there is of one log, whatever files it lies in."""
+    return b"".join(_bytes_from(store, run, run.logs[writer_id], 0))
 
 
 def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:

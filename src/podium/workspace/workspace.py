@@ -45,7 +45,7 @@ from podium.runs.reader import (
     status_of,
 )
 from podium.runs.spool import area_of
-from podium.runs.writer import Writer
+from podium.runs.writer import Writer, flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key
@@ -57,7 +57,7 @@ from podium.workspace.experiments import checked_experiment, default_experiment
 from podium.workspace.facts import Experiment, time_of
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
-from podium.workspace.reports import SyncReport
+from podium.workspace.reports import CopyReport, SyncReport
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
 from podium.workspace.surroundings import host_name, surroundings, user_name
@@ -922,6 +922,52 @@ class Workspace:
                 f"the experiment {experiment!r} is deleted, so that nobody would see a run in it. Restore it with "
                 f"restore_experiment({experiment!r}), or name another."
             )
+
+    def copy_to(
+        self,
+        target: Workspace | StrPath,
+        *,
+        experiment: str | Sequence[str] | None = None,
+        model: str | Sequence[str] | None = None,
+    ) -> CopyReport:
+        """Copy runs and models to another store, whichever of the two is a disk or a bucket.
+
+        What is there already is passed over, so a copy that was broken off, or of a store that has grown, goes on where
+        it stands. Artifacts and models are held against their SHA-256 on the way. A run that is being written arrives
+        as it was when its turn came.
+
+        Args:
+            target: a workspace, a folder or a URL.
+            experiment: only these; None: all, or none where models were named.
+            model: only these, each with its whole history; None: all, or none where experiments were named.
+
+        Returns:
+            What was copied and what was there, and what could not be copied and why.
+
+        Raises:
+            Conflict: the target has a model of this name with other versions. Nothing was copied.
+            ModelNotFound, Invalid: no such model; an experiment of the target has another's folder.
+            StoreError: one of the stores does not answer.
+        """
+        from podium.workspace.copying import Copying, check_model, folder_of_model
+
+        to = target if isinstance(target, Workspace) else Workspace(target)
+        to._check_writable()
+        everything = experiment is None and model is None
+        wanted = self._wanted(experiment) if everything or experiment is not None else []
+        names = [model] if isinstance(model, str) else list(model or ())
+        names = [each.name for each in self.registry.models()] if everything else names
+        for name in names:
+            self.registry.get_model(name)
+        checked = [check_model(self._store, to._store, folder_of_model(name), name) for name in names]
+        flush_open_writers(self._store)
+        to._claim()
+        copying = Copying(self._store, to._store)
+        for each in wanted:
+            copying.experiment(each)
+        for found in checked:
+            copying.model(found)
+        return copying.report()
 
     def sync(self, *, timeout_s: float | None = None) -> SyncReport:
         """Send what waits on this machine for this store: of this process, and of others that ended without it.
