@@ -49,6 +49,7 @@ class Dialect:
     Attributes:
         scheme: of its URLs.
         exclusive: whether ``pipe_file(mode="create")`` is decided by the server.
+        takes_loop: whether it is made with an event loop.
         puts_whole: whether a value is seen only when all of it was sent.
         read_options: of ``cat_file`` and ``get_file``, so that one read is one request.
         write_options: of ``put_file``.
@@ -59,6 +60,7 @@ class Dialect:
 
     scheme: str
     exclusive: bool = False
+    takes_loop: bool = False
     puts_whole: bool = False
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: Mapping[str, Any] = field(default_factory=dict)
@@ -141,6 +143,7 @@ _TABLE: Mapping[str, Dialect] = {
     "s3fs": Dialect(
         "s3",
         exclusive=True,
+        takes_loop=True,
         puts_whole=True,
         # With more, s3fs asks for the size first and then for ranges, perhaps of two values.
         read_options={"max_concurrency": 1},
@@ -149,6 +152,6 @@ _TABLE: Mapping[str, Dialect] = {
         tune=_s3_tune,
         whose=_s3_whose,
     ),
-    "gcsfs": Dialect("gs", exclusive=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune),
-    "adlfs": Dialect("az", exclusive=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose),
+    "gcsfs": Dialect("gs", exclusive=True, takes_loop=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune),
+    "adlfs": Dialect("az", exclusive=True, takes_loop=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose),
 }

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
 from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
+from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key
 from podium.stores.probing import decides_races
 from podium.stores.progress import progress_of
@@ -325,6 +326,8 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
         raise Invalid(f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder.") from error
     dialect = Dialect.of_class(kind)
     given = {**dict(kind._get_kwargs_from_urls(url)), **options}
+    if dialect.takes_loop:
+        given["loop"] = io_loop()
     try:
         # An instance of its own: the settings below would reach the user's, and its caches this one.
         filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
