@@ -129,7 +129,7 @@ class Table(Sequence[T_co]):
         if not rows:
             return f"{type(self).__name__}: no rows"
         widths = [max(len(line[at]) for line in [names, *rows]) for at in range(len(names))]
-        fitting = _fitting(widths, shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 0)).columns)
+        fitting = _fitting(widths, self._shown_width())
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(line, widths[:fitting], strict=False)).rstrip()
             for line in [names, *rows]
@@ -172,6 +172,10 @@ class Table(Sequence[T_co]):
             else:
                 columns[field.name] = value
         return columns
+
+    def _shown_width(self) -> int:
+        """How wide its text may be: as wide as the terminal."""
+        return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 0)).columns
 
     def _shown_columns(self, names: list[str]) -> list[str]:
         """Which columns a terminal or notebook shows, in order; all, unless a table knows better."""

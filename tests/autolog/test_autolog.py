@@ -21,15 +21,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from podium import Workspace, load_model, registry, track
 from podium.errors import Invalid, PodiumWarning
@@ -320,6 +324,30 @@ def test_a_class_defined_while_autolog_is_on_is_pickled_without_podium() -> None
     )
     read = subprocess.run([sys.executable, "-c", code], input=written, capture_output=True, check=True)
     assert read.stdout.decode().strip() == "[1, 1] True False"
+
+
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's, about the odd data it tries
+@pytest.mark.parametrize("estimator", [GaussianNB(), PCA()])
+def test_scikit_learns_own_checks_of_an_estimator_pass_while_it_is_tracked(estimator: Any) -> None:
+    with track.autolog(log_models=False, silent=True):
+        check_estimator(estimator)
+
+    assert len(runs()) > 50
+
+
+def test_metadata_routing_sees_the_methods_that_were_replaced() -> None:
+    with sklearn.config_context(enable_metadata_routing=True), track.autolog(log_models=False):
+
+        class Grouped(Custom):
+            def fit(self, X: Any, y: Any, groups: Any = None) -> Grouped:
+                super().fit(X, y)
+                return self
+
+        asked = Grouped().set_fit_request(groups=True)
+        assert asked.get_metadata_routing().fit.requests == {"groups": True}
+        asked.fit(X, y, groups=[0] * len(y))
+
+    assert [run.tags["estimator_name"] for run in runs()] == ["Grouped"]
 
 
 def test_random_numbers_of_the_training_are_those_without_autolog() -> None:

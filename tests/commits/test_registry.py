@@ -688,7 +688,7 @@ def test_gates_read_what_was_logged_to_a_version_since(three: Registry) -> None:
     assert three.set_alias("fraud", "champion", 2).aliases == {"champion"}
 
 
-@pytest.mark.parametrize("value", ["0.9", b"1", None, [1], object()], ids=str)
+@pytest.mark.parametrize("value", ["0.9", b"1", None, [1], {}], ids=str)
 def test_a_metric_is_a_number(three: Registry, value: object) -> None:
     with pytest.raises(TypeError, match=r"'f1' is .* no number"):
         three.log_metrics("fraud", 1, {"f1": value})  # type: ignore[dict-item]  # the point

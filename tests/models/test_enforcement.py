@@ -304,7 +304,12 @@ def test_an_array_passes_as_it_is() -> None:
         (np.ones((2, 2), "int64"), "float64", "int64"),
         (np.ones((2, 3)), "(-1, 2)", "(2, 3)"),
         (np.ones(2), "(-1, 2)", "(2,)"),
-        ([[1.0, 2.0]], "an array of float64", "a list"),
+        ([[1.0, 2.0], [3.0]], "an array of float64", "a list"),
+        ([[1.0, 2.0, 3.0]], "(-1, 2)", "(1, 3)"),
+        ([1.0, 2.0], "(-1, 2)", "(2,)"),
+        ([["a", "b"]], "float64", "str"),
+        ([[None, 1.0]], "float64", "object"),
+        ([[2**60 + 1, 1]], "float64", "int64"),
         ("text", "an array of float64", "a str"),
     ],
 )
@@ -313,6 +318,32 @@ def test_another_dtype_or_shape_is_refused(data: object, expected: str, found: s
         Signature((Tensor("float64", (-1, 2)),)).enforce(data)
 
     assert (caught.value.expected, caught.value.found) == (expected, found)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data"),
+    [
+        ("float64", [[1.0, 2.0], [3.0, float("nan")]]),
+        ("float64", [[1, 2]]),
+        ("float32", [(1, 0.1)]),
+        ("int64", ((1, 2),)),
+        ("uint8", [[0, 255]]),
+    ],
+)
+def test_nested_lists_are_the_array_they_spell_if_no_value_changes(dtype: str, data: object) -> None:
+    found = Signature((Tensor(dtype, (-1, 2)),)).enforce(data)
+
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.asarray(data, dtype), equal_nan=dtype.startswith("float"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data"), [("uint8", [[0, 256]]), ("int64", [[0.5, 1]]), ("int32", [[2**40, 1]])]
+)
+def test_nested_lists_whose_values_would_change_are_refused(dtype: str, data: object) -> None:
+    with pytest.raises(SchemaError, match=dtype):
+        Signature((Tensor(dtype, (-1, 2)),)).enforce(data)
 
 
 def test_frames_and_sparse_matrices_are_arrays_too() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import shutil
+import signal
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -191,6 +192,7 @@ def test_a_forked_child_follows_with_a_thread_of_its_own(alias: Alias, used: str
 
     child = os.fork()
     if child == 0:
+        signal.alarm(60)  # a child that is locked for ever fails the test instead of hanging it
         code = 1
         try:
             assert live.predict(["a"]) == [1] if used == "predict" else live.status().version == 1
@@ -224,6 +226,7 @@ def test_a_fork_in_the_middle_of_a_load_does_not_lock_the_child(alias: Alias) ->
 
     child = os.fork()
     if child == 0:
+        signal.alarm(60)  # a child that is locked for ever fails the test instead of hanging it
         code = 1
         try:
             assert live.predict(["a"]) == [1]

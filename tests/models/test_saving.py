@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import yaml
 from sklearn.linear_model import LinearRegression
@@ -19,6 +20,7 @@ from podium.errors import Conflict, Invalid, PodiumWarning, UntrustedModel
 from podium.models.columns import Column
 from podium.models.environment import python_version
 from podium.models.loading import load_directory
+from podium.models.model import self_test
 from podium.models.saving import save_model, write_model
 from podium.models.signature import Signature
 
@@ -191,6 +193,18 @@ def test_the_signature_is_that_of_the_example_and_its_prediction(
     info = save_model(pipeline, tmp_path / "model", input_example=iris[0][:5])
 
     assert info.signature == Signature.infer(iris[0], pipeline.predict(iris[0]))
+
+
+def test_an_example_in_polars_is_kept_and_predicted(tmp_path: Path) -> None:
+    """It was refused as no JSON, and the model with it."""
+    example = pl.DataFrame({"a": [1.5, 2.5], "word": ["x", None]})
+
+    info = save_model(lambda data: data["a"].to_numpy() * 2, tmp_path / "model", input_example=example)
+    model = load_directory(tmp_path / "model")
+
+    assert repr(info.signature) == "Signature(inputs: a double, word string (optional); outputs: float64[*])"
+    assert model.predict(example).tolist() == [3.0, 5.0]
+    assert self_test(model) == "passed"
 
 
 def test_a_signature_that_is_given_is_taken(tmp_path: Path, pipeline: Pipeline, iris: Iris) -> None:

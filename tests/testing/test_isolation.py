@@ -12,6 +12,8 @@ from podium.current import default_workspace
 from podium.errors import ModelNotFound, NotFound, StoreError
 from podium.testing import isolated
 
+pytest_plugins = ["pytester"]
+
 
 def test_inside_there_is_a_fresh_store_and_outside_it_is_gone(tmp_path: Path) -> None:
     with isolated() as workspace:

@@ -71,6 +71,11 @@ def test_a_param_that_contradicts_is_refused_unless_overwritten() -> None:
 
     assert (raised.value.key, raised.value.old, raised.value.new) == ("lr", 1, True)
     assert run.params == {"lr": 2}
+    (log,) = Path(".podium").glob("experiments/*/runs/*/*.jsonl")
+    logged = [
+        json.loads(line) for line in log.read_text().splitlines() if line.startswith('{"event":"params"')
+    ]
+    assert [event["params"] for event in logged] == [{"lr": 1}, {"lr": 2}]  # the old one stays in the log
 
 
 def test_an_open_run_is_always_up_to_date_also_in_another_workspace(tmp_path: Path) -> None:

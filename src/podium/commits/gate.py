@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import html
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias, assert_never, cast
@@ -158,8 +159,12 @@ class Verdict(Table[Check]):
     def _headline(self) -> str:
         return f"gate {'holds' if self._holds else 'does not hold'}: {' '.join(self.gate.split())}"
 
+    # All checks, and whole: a refusal is read for the one comparison that failed.
+
+    def _shown_width(self) -> int:
+        return sys.maxsize
+
     def _shown(self) -> tuple[list[str], list[list[str]]]:
-        # All checks, and whole: a refusal is read for the one comparison that failed.
         rows = [[check.text, *_shown_sides(check), check.outcome] for check in self]
         return ["text", "left", "right", "outcome"], rows
 

@@ -5,6 +5,7 @@ What would lose a bit is refused with the column's name. Pure: data in, data out
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sys
 import warnings
@@ -13,7 +14,15 @@ from typing import Any
 
 from podium.errors import Invalid, PodiumWarning, SchemaError, missing_extra
 from podium.models.columns import ArrayOf, Column, ColumnType, MapOf, ObjectOf, Param, Spec, Tensor, type_text
-from podium.models.inference import infer_specs, is_array, is_frame, is_series, is_sparse
+from podium.models.inference import (
+    frame_of_polars,
+    infer_specs,
+    is_array,
+    is_frame,
+    is_polars,
+    is_series,
+    is_sparse,
+)
 
 __all__ = ["enforce_inputs", "enforce_params"]
 
@@ -86,15 +95,8 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
     if is_frame(data) or is_series(data):
         data = data.to_numpy()
     elif not is_array(data) and not is_sparse(data):
-        if type(data).__module__.partition(".")[0] == "polars":
-            data = data.to_numpy()
-        else:
-            raise _mismatch(
-                f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
-                column=spec.name,
-                expected=f"an array of {spec.dtype}",
-                found=_describe(data),
-            )
+        is_polars = type(data).__module__.partition(".")[0] == "polars"
+        data = data.to_numpy() if is_polars else _array_of_lists(spec, data)
     found = _tensor_dtype(data.dtype)
     if spec.dtype not in {found, "object"}:
         raise _mismatch(
@@ -114,6 +116,38 @@ def _enforce_tensor(spec: Tensor, data: Any) -> Any:
             found=str(shape),
         )
     return data
+
+
+def _array_of_lists(spec: Tensor, data: Any) -> Any:
+    """Nested lists as the array they spell: they have no dtype to contradict, only values that must stay the same.
+
+    A float becomes the nearest one of the dtype, as everywhere in Python.
+    """
+    import numpy as np
+
+    if isinstance(data, list | tuple):
+        with contextlib.suppress(ValueError):  # rows of several lengths
+            spelled = np.asarray(data)
+            return _cast_without_loss(spelled, spec.dtype) if spelled.dtype.kind in "iuf" else spelled
+    raise _mismatch(
+        f"the model takes an array of {spec.dtype}; found {_describe(data)}. Pass numpy.asarray(...).",
+        column=spec.name,
+        expected=f"an array of {spec.dtype}",
+        found=_describe(data),
+    )
+
+
+def _cast_without_loss(spelled: Any, name: str) -> Any:
+    """The numbers in the dtype that the model takes, or as they are where that would change one."""
+    import numpy as np
+
+    if np.dtype(name).kind not in "iuf":
+        return spelled
+    with np.errstate(all="ignore"):
+        array = spelled.astype(name)
+        back = array.astype(spelled.dtype)
+    rounds = spelled.dtype.kind == "f" and array.dtype.kind == "f"
+    return array if rounds or np.array_equal(spelled, back, equal_nan=spelled.dtype.kind == "f") else spelled
 
 
 def _the_input(spec: Tensor) -> str:
@@ -138,8 +172,8 @@ def _as_frame(data: Any, columns: Sequence[Column]) -> Any:
         import pandas
     except ModuleNotFoundError as error:
         raise missing_extra("A model with named columns", "pandas") from error
-    if type(data).__module__.partition(".")[0] == "polars":
-        return pandas.DataFrame({name: data[name].to_numpy() for name in data.columns})
+    if is_polars(data):
+        return frame_of_polars(data)
     if isinstance(data, Mapping):
         scalar = not any(isinstance(v, list | tuple) or hasattr(v, "__array__") for v in data.values())
         nested = {c.name for c in columns if not isinstance(c.type, str)}

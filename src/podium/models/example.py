@@ -15,7 +15,7 @@ from typing import Any
 
 from podium.errors import Corrupt, Invalid
 from podium.models.columns import Column, Tensor
-from podium.models.inference import is_array, is_frame, is_series, is_sparse
+from podium.models.inference import frame_of_polars, is_array, is_frame, is_polars, is_series, is_sparse
 from podium.models.signature import Signature
 
 __all__ = ["read_example", "split_params", "write_example"]
@@ -96,6 +96,8 @@ def _plain(data: Any) -> tuple[str, Any, dict[str, Any]]:
     """(type, content of the one file, content of the other)."""
     if is_series(data):
         data = data.to_frame()
+    if is_polars(data):
+        data = frame_of_polars(data)
     if is_frame(data):
         table = data.to_dict(orient="split", index=False)
         plain = {"columns": list(table["columns"]), "data": table["data"]}

@@ -13,10 +13,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from podium.errors import Invalid
+from podium.errors import Invalid, missing_extra
 from podium.models.columns import ArrayOf, Column, ColumnType, MapOf, ObjectOf, Param, Spec, Tensor
 
-__all__ = ["infer_params", "infer_specs", "is_array", "is_frame", "is_series", "is_sparse"]
+__all__ = [
+    "frame_of_polars",
+    "infer_params",
+    "infer_specs",
+    "is_array",
+    "is_frame",
+    "is_polars",
+    "is_series",
+    "is_sparse",
+]
 
 _SIGNED = {1: "integer", 2: "integer", 4: "integer", 8: "long"}
 _UNSIGNED = {1: "integer", 2: "integer", 4: "long"}
@@ -50,12 +59,33 @@ def is_sparse(value: object) -> bool:
     )
 
 
+def is_polars(value: object) -> bool:
+    """Whether it is a polars DataFrame."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(value, polars.DataFrame)
+
+
+def frame_of_polars(data: Any) -> Any:
+    """A polars DataFrame as the pandas one that signatures and examples know.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise missing_extra("A model that takes a polars DataFrame", "pandas") from error
+    return pandas.DataFrame({name: data[name].to_numpy() for name in data.columns})
+
+
 def infer_specs(data: Any) -> tuple[Spec, ...]:
     """The columns or tensors that an example shows.
 
     Raises:
         Invalid: nothing of MLflow's vocabulary fits.
     """
+    if is_polars(data):
+        data = frame_of_polars(data)
     if is_frame(data):
         return _frame(data)
     if is_series(data):

@@ -360,7 +360,7 @@ class ActiveRun(Run):
             TypeError: this is no image.
             Invalid: shape, values, ending or step cannot be.
             FileNotFoundError: no file is there.
-            MissingExtra: the format needs Pillow; arrays as .png do not.
+            MissingExtra: Pillow is not installed.
         """
         from podium.workspace.images import image_bytes, stepped_path
 
@@ -562,8 +562,10 @@ def tag_texts(tags: Mapping[str, object]) -> dict[str, str | None]:
     """The tags as they are kept.
 
     Raises:
-        TypeError, Invalid: a key can never be right.
+        TypeError, Invalid: a key can never be right, or this is no mapping.
     """
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags come as a mapping of key to value, not as {type(tags).__name__}.")
     return {check_key(key, "tag"): str(value) for key, value in tags.items()}
 
 

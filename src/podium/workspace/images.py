@@ -1,14 +1,9 @@
-"""Images as files: arrays, PIL images, and files that are images already.
-
-Arrays become PNG by nothing but the standard library; every other format is Pillow's. Knows no run.
-"""
+"""Images as files: arrays, PIL images, files that are images already. Formats are Pillow's business. Knows no run."""
 
 from __future__ import annotations
 
 import io
 import os
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +11,7 @@ from podium.errors import Invalid, missing_extra
 
 __all__ = ["image_bytes", "stepped_path"]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: PNG's colour type (grey, grey+alpha, RGB, RGBA)
+_CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGBA
 _OPAQUE = frozenset({"jpg", "jpeg", "bmp"})
 
 
@@ -52,7 +46,7 @@ def image_bytes(image: Any, path: str) -> bytes | Path:
         TypeError: this is no image.
         Invalid: shape, values or ending cannot be.
         FileNotFoundError: no file is there.
-        MissingExtra: the format needs Pillow.
+        MissingExtra: Pillow is not installed.
     """
     form = path.rpartition(".")[2].lower()
     if isinstance(image, str | os.PathLike):
@@ -60,12 +54,10 @@ def image_bytes(image: Any, path: str) -> bytes | Path:
     if hasattr(image, "mode") and callable(getattr(image, "save", None)):
         return _of_pil(image, form)
     pixels = _pixels(image)
-    if form == "png":
-        return _png(pixels)
     try:
         from PIL import Image
     except ImportError as error:
-        raise missing_extra(f"an array as .{form} (.png needs nothing)", "", package="pillow") from error
+        raise missing_extra("log_image of an array", "", package="pillow") from error
     squeezed = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
     return _of_pil(Image.fromarray(squeezed), form)
 
@@ -104,7 +96,7 @@ def _pixels(image: Any) -> Any:
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
-    if pixels.ndim != 3 or pixels.shape[2] not in _COLOURS or 0 in pixels.shape:
+    if pixels.ndim != 3 or pixels.shape[2] not in _CHANNELS or 0 in pixels.shape:
         raise Invalid(
             f"an image is an array of height x width, or height x width x 1 to 4 channels; this one has the shape "
             f"{tuple(np.shape(image))}. Channels come last: np.moveaxis(image, 0, -1)."
@@ -124,15 +116,3 @@ def _pixels(image: Any) -> Any:
         f"the numbers of an image are integers from 0 to 255 or floats from 0 to 1; these are {pixels.dtype} from "
         f"{low} to {high}. Scale them first."
     )
-
-
-def _png(pixels: Any) -> bytes:
-    """PNG, 8 bits a channel, not interlaced (ISO/IEC 15948)."""
-    height, width, channels = pixels.shape
-    head = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row as it is, no filter
-    return _SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows, 6)) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
