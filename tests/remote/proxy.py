@@ -47,7 +47,7 @@ class Proxy:
     """Listens on a free loopback port while its context is open."""
 
     upstream_port: int
-    schedule: Schedule = lambda request: Fate.PASS  # noqa: E731
+    schedule: Schedule = lambda request: Fate.PASS
     delay_s: float = 0.0
     requests: list[Request] = field(default_factory=list)
     port: int = 0
@@ -103,7 +103,9 @@ class Proxy:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
         method, path, _ = first.split(" ", 2)
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+        }
         with self._guard:
             request = Request(len(self.requests), method, path, "if-none-match" in headers)
             self.requests.append(request)

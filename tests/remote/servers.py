@@ -57,8 +57,10 @@ class Server:
             try:
                 make_bucket(self, BUCKET)
             except OSError as error:
-                assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
-                assert time.monotonic() < deadline, f"{self.name} does not answer: {error}"
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(
+                        f"{self.name} does not start: {self.log.read_text()[-2000:]}"
+                    ) from error
                 time.sleep(0.05)
             else:
                 return

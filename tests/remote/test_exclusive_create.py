@@ -127,7 +127,9 @@ def test_a_conflict_decides_nothing_and_is_repeated(seaweedfs_server: Server) ->
     conflicts = iter([Fate.CONFLICT_409, Fate.CONFLICT_409])
 
     def schedule(request: Request) -> Fate:
-        return next(conflicts, Fate.PASS) if str(_A) in request.path and request.method == "PUT" else Fate.PASS
+        return (
+            next(conflicts, Fate.PASS) if str(_A) in request.path and request.method == "PUT" else Fate.PASS
+        )
 
     with Proxy(seaweedfs_server.port, schedule).running() as proxy:
         store = _through(proxy)

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 import pytest
@@ -102,9 +101,14 @@ def test_fifty_killed_processes_lose_and_double_nothing_while_two_others_ship(
         assert run.status == "LOST" or time.time() - run.start_time.timestamp() < 600
         for step in range(0, last + 1, 50):
             assert run.download(f"notes/{step}.txt").read_text() == f"step {step}"
-    logs = [LogName.parse(each.key.name) for each in RemoteStore(bucket).list(Key.parse("experiments/killed/runs"))]
+    logs = [
+        LogName.parse(each.key.name)
+        for each in RemoteStore(bucket).list(Key.parse("experiments/killed/runs"))
+    ]
     assert len({each.run_id for each in logs if each}) == _KILLS
-    assert [path for path in spool_root().rglob("*") if path.is_file() and not path.name.startswith(".~")] == []
+    assert [
+        path for path in spool_root().rglob("*") if path.is_file() and not path.name.startswith(".~")
+    ] == []
 
 
 def test_a_killed_shipper_leaves_what_another_finishes(bucket: str) -> None:
@@ -125,5 +129,3 @@ def test_a_killed_shipper_leaves_what_another_finishes(bucket: str) -> None:
         steps = _steps_in_bucket(bucket, run_id)
         assert steps == list(range(len(steps)))
         assert len(steps) > 150
-
-

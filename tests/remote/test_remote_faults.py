@@ -27,7 +27,9 @@ _A = Key.parse("f/a")
 
 
 def _at(endpoint: str, url: str | None = None, **options: object) -> RemoteStore:
-    return RemoteStore(url or new_url(), **{"key": KEY, "secret": SECRET, "endpoint_url": endpoint, **options})
+    return RemoteStore(
+        url or new_url(), **{"key": KEY, "secret": SECRET, "endpoint_url": endpoint, **options}
+    )
 
 
 VERBS: dict[str, Callable[[RemoteStore, Path], object]] = {

@@ -130,7 +130,9 @@ def test_a_fetch_that_breaks_off_leaves_no_model_and_is_gone_on_with(
 
     with pytest.raises(StoreUnavailable):
         Workspace(url).load_model("models:/fraud/1")
-    assert not [each for each in default_cache_folder().iterdir() if each.is_dir() and each.suffix != ".partial"]
+    assert not [
+        each for each in default_cache_folder().iterdir() if each.is_dir() and each.suffix != ".partial"
+    ]
     before = _object_reads(proxy, "MLmodel")
     proxy.schedule = lambda request: Fate.PASS
 
@@ -145,7 +147,7 @@ def _file(folder: Path, number: int) -> Path:
     return path
 
 
-# --- a bucket that is away ----------------------------------------------------------------------------------------------
+# --- a bucket that is away ------------------------------------------------------------------------------------------
 
 
 def test_an_alias_loads_offline_what_it_meant_and_says_how_old_that_is(
@@ -263,7 +265,7 @@ def test_live_starts_while_the_bucket_is_away_and_says_how_old_its_version_is(
         api.close()
 
 
-# --- rights -------------------------------------------------------------------------------------------------------------
+# --- rights ---------------------------------------------------------------------------------------------------------
 
 
 def test_read_only_credentials_are_enough_to_load_follow_and_search(tmp_path: Path) -> None:
@@ -294,5 +296,3 @@ def test_read_only_credentials_are_enough_to_load_follow_and_search(tmp_path: Pa
         assert found.run_id == run.run_id
         with pytest.raises(StoreError, match="credentials in use may not"):
             reading.registry.set_tag("fraud", "a", "b")
-
-

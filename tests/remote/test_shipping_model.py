@@ -91,7 +91,7 @@ class Model:
                     frontier.append(after)
         return len(self.came_from)
 
-    # --- what can happen ----------------------------------------------------------------------------------------------
+    # --- what can happen --------------------------------------------------------------------------------------------
 
     def successors(self, state: State) -> Iterator[tuple[str, State]]:
         spool = state.spool
@@ -130,8 +130,8 @@ class Model:
             for answer in shipper.answers:
                 operation = steps.send(answer)
         except StopIteration as stop:
-            assert isinstance(stop.value, Shipped)
-            return stop.value
+            after: Shipped = stop.value
+            return after
         return operation
 
     def answers(
@@ -163,7 +163,7 @@ class Model:
         shippers = (*state.shippers[:number], shipper, *state.shippers[number + 1 :])
         return state._replace(shippers=shippers, faults=state.faults if faults is None else faults)
 
-    # --- what must be true ----------------------------------------------------------------------------------------------
+    # --- what must be true ------------------------------------------------------------------------------------------
 
     def check(self, before: State, step: str, after: State) -> None:
         seen = cover(after.parts)
@@ -172,7 +172,9 @@ class Model:
         if any(end > after.spool.size for _, end in after.parts):
             self.fail("a part holds what was never written", before, step)
         if not after.spool.there and seen != after.spool.size:
-            self.fail(f"the spool is gone and {seen} of {after.spool.size} bytes are in the store", before, step)
+            self.fail(
+                f"the spool is gone and {seen} of {after.spool.size} bytes are in the store", before, step
+            )
         self.finished += not after.spool.there
 
     def fail(self, why: str, state: State, step: str) -> None:
@@ -215,7 +217,7 @@ def test_where_nothing_goes_wrong_one_part_is_left_and_no_spool() -> None:
     assert {state.parts for state in ends} == {frozenset(), *(frozenset({(0, size)}) for size in (1, 2, 3))}
 
 
-# --- mistakes that the model has to find --------------------------------------------------------------------------------
+# --- mistakes that the model has to find ----------------------------------------------------------------------------
 
 
 def removes_before_it_has_sent(before: Shipped) -> Steps[Shipped]:

@@ -45,7 +45,11 @@ def test_a_run_in_a_bucket_is_there_whole_and_the_spool_is_gone(bucket: str) -> 
     assert run.flush()
 
     elsewhere = Workspace(bucket, read_only=True).get_run(run.run_id)
-    assert (elsewhere.status, elsewhere.params["lr"], elsewhere.summary["loss"].count) == ("FINISHED", 0.1, 100)
+    assert (elsewhere.status, elsewhere.params["lr"], elsewhere.summary["loss"].count) == (
+        "FINISHED",
+        0.1,
+        100,
+    )
     assert elsewhere.download("notes/a.txt").read_text() == "hello"
     (part,) = parts_of(bucket, run)
     assert part.start == 0
@@ -102,7 +106,7 @@ def test_many_small_parts_become_few(bucket: str) -> None:
         assert Workspace(bucket).get_run(run.run_id).summary["loss"].count == 100
 
 
-# --- a bucket that is away --------------------------------------------------------------------------------------------
+# --- a bucket that is away ------------------------------------------------------------------------------------------
 
 
 def log_a_lot(run: ActiveRun, folder: Path) -> None:
@@ -158,7 +162,11 @@ def test_a_server_that_stops_in_the_middle_of_training_loses_nothing(
 
 @pytest.mark.parametrize("fate", [Fate.HANGS, Fate.REFUSED, Fate.ERROR_500, Fate.THROTTLED_503])
 def test_no_log_call_waits_for_a_bucket(
-    seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fate: Fate
+    seaweedfs_server: Server,
+    use: Callable[[Server], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    fate: Fate,
 ) -> None:
     url = use(seaweedfs_server)
     with Proxy(seaweedfs_server.port).running() as proxy:
@@ -297,7 +305,7 @@ aiohttp.TCPConnector.__init__ = lambda self, **options: first(self, **{**options
 """
 
 
-# --- forks ------------------------------------------------------------------------------------------------------------
+# --- forks ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -318,7 +326,7 @@ def test_a_forked_child_ships_what_it_logs(bucket: str) -> None:
     assert waiting_files() == []
 
 
-# --- places -----------------------------------------------------------------------------------------------------------
+# --- places ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_waits_is_for_its_user_alone(bucket: str) -> None:

@@ -30,7 +30,8 @@ def log_until_killed(store: str, acks: Connection) -> None:
 
 def sync_again_and_again(store: str, told: Connection) -> None:
     """Ship what waits until told to stop; send how much was shipped, and every problem."""
-    copied, problems = 0, []
+    copied = 0
+    problems: list[str] = []
     with Workspace(store) as workspace:
         while not told.poll(0.1):
             report = workspace.sync()

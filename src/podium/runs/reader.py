@@ -105,7 +105,7 @@ class FoundRun:
         return self.keys.run_id
 
 
-# --- experiments ------------------------------------------------------------------------------------------------------
+# --- experiments ----------------------------------------------------------------------------------------------------
 
 
 def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
@@ -175,7 +175,7 @@ def _names_in(path: Path, begins: str = "") -> list[str]:
         raise StoreUnavailable(f"cannot list {path}: {error.strerror or error}.") from error
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------------------------
 
 
 def runs_of(store: Store, experiment: FoundExperiment) -> Iterator[FoundRun]:
@@ -275,7 +275,7 @@ def _found_again(store: Store, run: FoundRun) -> FoundRun:
     raise RunNotFound(f"run {run.run_id} was deleted while it was read.", name=run.run_id)
 
 
-# --- logs into a state -----------------------------------------------------------------------------------------------
+# --- logs into a state ----------------------------------------------------------------------------------------------
 
 
 def read_run(store: Store, run: FoundRun) -> RunState:
@@ -346,7 +346,7 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
         torn = data[whole:]
 
 
-# --- who lives -------------------------------------------------------------------------------------------------------
+# --- who lives ------------------------------------------------------------------------------------------------------
 
 
 def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float | None = None) -> list[str]:
@@ -399,7 +399,7 @@ def _lives(store: Store, run: FoundRun, log: LogState, now_s: float) -> bool:
     return now_s - changed_s <= start.lease_s
 
 
-# --- metrics into columns --------------------------------------------------------------------------------------------
+# --- metrics into columns -------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

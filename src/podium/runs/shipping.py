@@ -1,8 +1,8 @@
 """The protocol by which a log reaches a store that is not on this machine's disk, as a generator of operations.
 
-The writer appends to a spool file; its whole lines are sent as parts named by the bytes they hold. Any parts that cover
-a log are the log, and where two overlap they are the same bytes: so several shippers may send the same log at once (this
-process, the next, ``podium sync``), die at any moment and send again, and nothing is doubled or lost.
+The writer appends to a spool file; its whole lines are sent as parts named by the bytes they hold. Any parts that
+cover a log are the log, and where two overlap they are the same bytes: so several shippers may send the same log at
+once (this process, the next, ``podium sync``), die at any moment and send again, and nothing is doubled or lost.
 
 Two rules carry that. A part is removed only by who has seen a part in the store that contains it. The spool goes
 only when the whole log has been seen in the store, byte for byte, and nobody can append to it any more. No store, no
@@ -59,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether the part in the store is what the spool holds there: ``Says.SAME``, ``Says.DIFFERENT``, ``Says.FAILED``."""
+    """Whether the part in the store is what the spool holds: ``Says.SAME``, ``Says.DIFFERENT`` or ``Says.FAILED``."""
 
     part: Part
 
@@ -137,7 +137,7 @@ class Shipped:
         return 0 if self.done else max(0, self.size - self.end)
 
 
-# --- the protocol -----------------------------------------------------------------------------------------------------
+# --- the protocol ---------------------------------------------------------------------------------------------------
 
 
 def ship_log(before: Shipped) -> Steps[Shipped]:
@@ -173,9 +173,7 @@ def _send_new(before: Shipped, size: int) -> Steps[Shipped]:
 
 
 def _cut(start: int, end: int) -> list[Part]:
-    return [
-        (at, min(at + _LONGEST_PART_BYTES, end)) for at in range(start, end, _LONGEST_PART_BYTES)
-    ]
+    return [(at, min(at + _LONGEST_PART_BYTES, end)) for at in range(start, end, _LONGEST_PART_BYTES)]
 
 
 def _together(parts: tuple[Part, ...]) -> tuple[Part, tuple[Part, ...]] | None:

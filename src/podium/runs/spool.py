@@ -6,10 +6,10 @@ this one could not send:
     <spool>/<store>/logs/<host>/<experiment>/<run id>.<writer id>.jsonl
     <spool>/<store>/files/<key>
 
-A log is spooled with its lock held; who finds the lock free knows that its writer has ended or is dead. Files are sent
-before the end of their run is. Nothing here raises into training: what could not be sent waits, one warning says so, and
-it is sent when the store takes it, by this process, by the next one or by ``Workspace.sync``. What events mean is not
-known here, and how a log is sent is decided in `shipping.py`.
+A log is spooled with its lock held; who finds the lock free knows that its writer has ended or is dead. Files are
+sent before the end of their run is. Nothing here raises into training: what could not be sent waits, one warning says
+so, and it is sent when the store takes it, by this process, by the next one or by ``Workspace.sync``. What events mean
+is not known here, and how a log is sent is decided in `shipping.py`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from podium.stores.contract import Entry, Source, Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key, is_segment
 from podium.stores.together import together
-from podium.stores.wholefile import chunks_of, is_temporary, new_temporary, write_whole
+from podium.stores.wholefile import chunks_of, is_temporary, write_whole
 
 __all__ = ["Area", "Spooled", "Waiting", "area_of", "known_areas", "leave", "spool_root"]
 
@@ -148,7 +148,7 @@ class Area:
     def __repr__(self) -> str:
         return f"Area({str(self.folder)!r})"
 
-    # --- spooling -----------------------------------------------------------------------------------------------------
+    # --- spooling ---------------------------------------------------------------------------------------------------
 
     def log_path(self, keys: RunKeys, writer_id: str) -> Path:
         """Where the log of a writer is appended to; its folder is made."""
@@ -167,7 +167,7 @@ class Area:
         """Remove a temporary area."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- what waits -----------------------------------------------------------------------------------------------------
+    # --- what waits -------------------------------------------------------------------------------------------------
 
     def waiting(self) -> Waiting:
         """What is not in the store, as far as this process knows."""
@@ -220,7 +220,7 @@ class Area:
             return _ends_open(log.path) and time.time() - log.path.stat().st_mtime < _LEFTOVER_S
         return False
 
-    # --- sending --------------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------------------------
 
     def ship(self) -> bool:
         """Send what waits, once, in this thread.
@@ -249,7 +249,9 @@ class Area:
 
         def send() -> None:
             try:
-                together(lambda each: self._ship_file(*each, refused, problems), files, at_once=_FILES_AT_ONCE)
+                together(
+                    lambda each: self._ship_file(*each, refused, problems), files, at_once=_FILES_AT_ONCE
+                )
             finally:
                 done.set()
 
@@ -261,9 +263,7 @@ class Area:
         while not done.wait(SHIP_S):
             self._ship_logs([], sealed=False)
 
-    def _ship_file(
-        self, path: Path, key: Key, refused: set[tuple[str, ...]], problems: list[str]
-    ) -> None:
+    def _ship_file(self, path: Path, key: Key, refused: set[tuple[str, ...]], problems: list[str]) -> None:
         try:
             self.store.put(key, path)
         except FileNotFoundError:
@@ -313,7 +313,9 @@ class Area:
                 operation = steps.send(self._perform(log, operation, told, sealed=sealed))
         except StopIteration as stop:
             after: Shipped = stop.value
-            return after, (told[0] if told else "the store does not show what it took") if after.failed else None
+            return after, (
+                told[0] if told else "the store does not show what it took"
+            ) if after.failed else None
 
     def _perform(self, log: _Log, operation: Operation, told: list[str], *, sealed: bool) -> Answer:
         try:
@@ -363,7 +365,7 @@ class Area:
                 stacklevel=4,
             )
 
-    # --- the thread ------------------------------------------------------------------------------------------------------
+    # --- the thread -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Send from now on, every few seconds; a temporary area is sent only when that is asked for."""
@@ -470,7 +472,7 @@ class Spooled:
         return self._store.local_path(key)
 
 
-# --- the areas of this process ----------------------------------------------------------------------------------------
+# --- the areas of this process --------------------------------------------------------------------------------------
 
 _areas: dict[tuple[str, str], Area] = {}
 _guard = threading.Lock()
@@ -552,7 +554,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-# --- files --------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------------
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 

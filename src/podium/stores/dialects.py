@@ -21,7 +21,15 @@ _CONNECT_TIMEOUT_S = 4
 _READ_TIMEOUT_S = 45
 _CONNECTIONS = 32
 
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+_EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "abfs": "azure",
+    "abfss": "azure",
+}
 
 
 def extra_of(scheme: str) -> str | None:
@@ -109,10 +117,12 @@ def _s3_tune(filesystem: AbstractFileSystem) -> None:
 
 
 def _s3_whose(filesystem: AbstractFileSystem) -> str:
-    named = getattr(filesystem, "endpoint_url", None) or (getattr(filesystem, "client_kwargs", None) or {}).get(
-        "endpoint_url"
+    named = getattr(filesystem, "endpoint_url", None) or (
+        getattr(filesystem, "client_kwargs", None) or {}
+    ).get("endpoint_url")
+    environment = (
+        os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
     )
-    environment = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE"))
     return str(named or next(filter(None, environment), ""))
 
 
@@ -152,6 +162,10 @@ _TABLE: Mapping[str, Dialect] = {
         tune=_s3_tune,
         whose=_s3_whose,
     ),
-    "gcsfs": Dialect("gs", exclusive=True, takes_loop=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune),
-    "adlfs": Dialect("az", exclusive=True, takes_loop=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose),
+    "gcsfs": Dialect(
+        "gs", exclusive=True, takes_loop=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune
+    ),
+    "adlfs": Dialect(
+        "az", exclusive=True, takes_loop=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose
+    ),
 }

@@ -1,8 +1,8 @@
 """The event loop that requests of podium's own filesystems run on.
 
 Not fsspec's: that one, like every loop, looks up host names in a pool that takes no work once the interpreter is on
-its way out, and this is when the last of a run is sent. The threads of this one stand ready from the beginning. And what
-podium sets on it reaches no other user of fsspec. One a process; a forked child begins another.
+its way out, and this is when the last of a run is sent. The threads of this one stand ready from the beginning. And
+what podium sets on it reaches no other user of fsspec. One a process; a forked child begins another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class _StandingExecutor(ThreadPoolExecutor):
     """Daemon threads that are there before they are needed; asyncio insists on this base class."""
 
     def __init__(self) -> None:
-        super().__init__(max_workers=1)  # which starts none until its own `submit` is called, and that never is
+        super().__init__(
+            max_workers=1
+        )  # which starts none until its own `submit` is called, and that never is
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         for _ in range(_STANDING):
             threading.Thread(target=self._work, name="podium-lookup", daemon=True).start()

@@ -112,6 +112,8 @@ def _race(
         race.seen = read(name)
     except Exception as error:  # noqa: BLE001 - as above
         race.failures.append(error)
-    with contextlib.suppress(Exception):  # who may not delete leaves three small objects, which no listing shows
+    with contextlib.suppress(
+        Exception
+    ):  # who may not delete leaves three small objects, which no listing shows
         remove(name)
     return race

@@ -17,15 +17,22 @@ _SILENT_S = 1.0
 
 def progress_of(what: str) -> AbstractContextManager[Any]:
     """A callback of fsspec that shows how far one file is, or shows nothing; a context that ends it."""
-    from fsspec.callbacks import NoOpCallback, TqdmCallback
+    from fsspec.callbacks import TqdmCallback
 
     if os.environ.get("PODIUM_QUIET") or not sys.stderr.isatty():
-        return NoOpCallback()
+        return _silent()
     try:
         import tqdm  # noqa: F401
     except ImportError:
-        return NoOpCallback()
+        return _silent()
     bar: AbstractContextManager[Any] = TqdmCallback(
         tqdm_kwargs={"desc": what, "unit": "B", "unit_scale": True, "delay": _SILENT_S, "leave": False}
     )
     return bar
+
+
+def _silent() -> AbstractContextManager[Any]:
+    from fsspec.callbacks import NoOpCallback
+
+    silent: AbstractContextManager[Any] = NoOpCallback()
+    return silent

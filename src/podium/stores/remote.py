@@ -103,7 +103,7 @@ class RemoteStore:
             options["start"] = start
         try:
             return bytes(self._fs.cat_file(path, **options))
-        except Exception as error:  # noqa: BLE001 - filesystems raise what they like: one place tells what it means
+        except Exception as error:
             if start and _status_of(error) == _OUT_OF_RANGE:
                 return b""
             raise self._meaning(error, "read", key) from error
@@ -141,7 +141,7 @@ class RemoteStore:
                 with contextlib.suppress(Exception):
                     self._fs.rm_file(temporary)
                 raise
-        except Exception as error:  # noqa: BLE001 - as in get
+        except Exception as error:
             raise self._meaning(error, "write", key) from error
 
     def create(self, key: Key, data: bytes) -> None:
@@ -159,10 +159,12 @@ class RemoteStore:
         for conflicts in range(_CONFLICTS_ENDURED):
             try:
                 self._fs.pipe_file(path, bytes(data), mode="create")
-            except Exception as error:  # noqa: BLE001 - as in get
+            except Exception as error:
                 status = _status_of(error)
                 if status == _PRECONDITION_FAILED or _any(error, FileExistsError):
-                    raise KeyExists(f"cannot create {str(key)!r} in {self.root}: it exists already.") from error
+                    raise KeyExists(
+                        f"cannot create {str(key)!r} in {self.root}: it exists already."
+                    ) from error
                 if status != _CONFLICT:
                     raise self._meaning(error, "create", key) from error
                 # S3: another conditional request is under way; nothing was decided yet.
@@ -181,7 +183,7 @@ class RemoteStore:
             if _code_of(error) in _NO_BUCKET:
                 raise self._meaning(error, "list", prefix) from error
             return
-        except Exception as error:  # noqa: BLE001 - as in get
+        except Exception as error:
             raise self._meaning(error, "list", prefix) from error
         begin = f"{self._root}/"
         inside = f"{folder}/"
@@ -203,7 +205,7 @@ class RemoteStore:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             if _code_of(error) in _NO_BUCKET:
                 raise self._meaning(error, "delete", key) from error
-        except Exception as error:  # noqa: BLE001 - as in get
+        except Exception as error:
             raise self._meaning(error, "delete", key) from error
 
     def download(self, key: Key, path: Path) -> None:
@@ -216,7 +218,7 @@ class RemoteStore:
             try:
                 with progress_of(f"get {key.name}") as progress:
                     self._fs.get_file(remote, aside, callback=progress, **self._dialect.read_options)
-            except Exception as error:  # noqa: BLE001 - as in get
+            except Exception as error:
                 raise self._meaning(error, "read", key) from error
             _sync(aside)
             replace(aside, str(path))
@@ -230,7 +232,7 @@ class RemoteStore:
         del key
         return None
 
-    # --- exclusive create ---------------------------------------------------------------------------------------------
+    # --- exclusive create -------------------------------------------------------------------------------------------
 
     def _check_exclusive(self, key: Key) -> None:
         """Let this process's first create be preceded by races whose outcome shows whether create decides.
@@ -262,7 +264,7 @@ class RemoteStore:
                 "MinIO, Ceph, SeaweedFS), or a local disk."
             )
 
-    # --- the filesystem -------------------------------------------------------------------------------------------------
+    # --- the filesystem ---------------------------------------------------------------------------------------------
 
     @property
     def _fs(self) -> AbstractFileSystem:
@@ -317,13 +319,17 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
 
     scheme, _ = split_protocol(url)
     if not scheme or "::" in url:
-        raise Invalid(f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix.")
+        raise Invalid(
+            f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
+        )
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
         raise _missing(scheme) from error
     except ValueError as error:
-        raise Invalid(f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder.") from error
+        raise Invalid(
+            f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
+        ) from error
     dialect = Dialect.of_class(kind)
     given = {**dict(kind._get_kwargs_from_urls(url)), **options}
     if dialect.takes_loop:
@@ -343,7 +349,9 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
 def _missing(scheme: str) -> MissingExtra:
     extra = extra_of(scheme)
     what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
-    return MissingExtra(f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what)
+    return MissingExtra(
+        f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what
+    )
 
 
 def _sync(path: str) -> None:
@@ -356,13 +364,25 @@ def _sync(path: str) -> None:
 
 def _stamp(about: Mapping[str, Any]) -> str:
     """What changes when an object is replaced, of what a filesystem says about it."""
-    named = ("ETag", "etag", "generation", "content_md5", "LastModified", "last_modified", "mtime", "updated", "ino")
+    named = (
+        "ETag",
+        "etag",
+        "generation",
+        "content_md5",
+        "LastModified",
+        "last_modified",
+        "mtime",
+        "updated",
+        "ino",
+    )
     parts = (about.get(name) for name in named)
-    texts = [each.isoformat() if isinstance(each, datetime) else str(each) for each in parts if each is not None]
+    texts = [
+        each.isoformat() if isinstance(each, datetime) else str(each) for each in parts if each is not None
+    ]
     return "|".join((*texts, str(about.get("size"))))
 
 
-# --- reading exceptions -------------------------------------------------------------------------------------------------
+# --- reading exceptions ---------------------------------------------------------------------------------------------
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -419,7 +439,7 @@ def _redacted(text: str) -> str:
     return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
 
 
-# --- fork ---------------------------------------------------------------------------------------------------------------
+# --- fork -----------------------------------------------------------------------------------------------------------
 
 
 def _after_fork_in_child() -> None:

@@ -63,7 +63,7 @@ class Copying:
                 self._waiting += 1
                 self._problems.append(problem)
 
-    # --- runs -----------------------------------------------------------------------------------------------------------
+    # --- runs -------------------------------------------------------------------------------------------------------
 
     def experiment(self, experiment: FoundExperiment) -> None:
         """Copy an experiment: its files first, then the logs that name them.
@@ -87,7 +87,9 @@ class Copying:
         self, experiment: FoundExperiment, logs: Mapping[_Writer, _Extent], missing: Iterable[Key]
     ) -> dict[Key, Measure]:
         """What the artifacts that are missing have to be, as their runs say."""
-        wanted = {key.segments[4] for key in missing if len(key.segments) > 5 and key.segments[2] == "artifacts"}
+        wanted = {
+            key.segments[4] for key in missing if len(key.segments) > 5 and key.segments[2] == "artifacts"
+        }
         runs: dict[str, FoundRun] = {}
         for each in logs:
             if each.run_id in wanted:
@@ -123,7 +125,9 @@ class Copying:
         if there is not None:
             before = log_bytes(self.target, FoundRun(keys, {writer.writer_id: there.names}), writer.writer_id)
         if not data.startswith(before[: whole_lines(before)]):
-            self._count(problem=f"the target holds another log as {keys.log(writer.writer_id)}; it is left as it is")
+            self._count(
+                problem=f"the target holds another log as {keys.log(writer.writer_id)}; it is left as it is"
+            )
         elif len(data) <= len(before):
             self._count(skipped=1)
         else:
@@ -132,7 +136,7 @@ class Copying:
             self.target.put(key, data)
             self._count(copied=1)
 
-    # --- models ---------------------------------------------------------------------------------------------------------
+    # --- models -----------------------------------------------------------------------------------------------------
 
     def model(self, model: ModelToCopy) -> None:
         """Copy what the target does not have of a history: the objects its commits name, then its commits.
@@ -162,7 +166,9 @@ class Copying:
         try:
             data = self.source.get(key)
         except KeyMissing:
-            self._count(problem=f"{key} is missing in the source: its versions cannot be loaded, here as there")
+            self._count(
+                problem=f"{key} is missing in the source: its versions cannot be loaded, here as there"
+            )
             return
         if hashlib.sha256(data).hexdigest()[:32] != name.partition(".")[0]:
             raise Corrupt(f"the manifest {key} is not the one that was registered.", key=str(key))
@@ -176,7 +182,7 @@ class Copying:
         self._count(copied=len(missing), skipped=len(wanted) - len(missing))
 
 
-# --- logs ---------------------------------------------------------------------------------------------------------------
+# --- logs -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ def _extents(store: Store, folder: Key) -> tuple[dict[_Writer, _Extent], dict[Ke
     return logs, files
 
 
-# --- files --------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------------
 
 
 def _bring(source: Store, target: Store, key: Key, expected: Measure | None) -> None:
@@ -257,7 +263,7 @@ def _below(folder: Key, path: str) -> Key:
     return folder
 
 
-# --- models -------------------------------------------------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +306,8 @@ def check_model(source: Store, target: Store, folder: Key, name: str) -> ModelTo
 
 def _read(store: Store, folder: Key, name: str) -> tuple[History, dict[int, bytes]]:
     """A history from its first commit on; its chain of digests is checked on the way."""
-    history, commits = History(folder, name), {}
+    history = History(folder, name)
+    commits: dict[int, bytes] = {}
     while True:
         revision = history.state.revision + 1
         try:
@@ -321,4 +328,3 @@ def _other_history(name: str) -> Conflict:
 def folder_of_model(name: str) -> Key:
     """Where a model lies in any store."""
     return Key.parse("models") / name_segment(name)
-

@@ -741,9 +741,7 @@ class Workspace:
         check_spelling(text)
         return _path_place(text)
 
-    def _version_place(
-        self, uri: str, expected: str | None = None, *, allow_offline: bool = False
-    ) -> _Found:
+    def _version_place(self, uri: str, expected: str | None = None, *, allow_offline: bool = False) -> _Found:
         if self._store.local_path(Key.root()) is not None:
             located = self.registry.locate(uri)
             _check_same(uri, located.manifest, expected)
