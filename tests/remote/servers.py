@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import socket
@@ -162,6 +163,45 @@ def moto(folder: Path) -> Server | None:
         return None
     port = free_port()
     return Server("moto", [binary, "-H", "127.0.0.1", "-p", str(port)], port, folder / "moto.log")
+
+
+def azurite(folder: Path) -> subprocess.Popen[bytes] | None:
+    """Azurite, Microsoft's own; its port is written to ``port`` in the folder. From npm, so it may well not be there."""
+    binary = _binary("azurite-blob")
+    if binary is None:
+        return None
+    port = free_port()
+    (folder / "port").write_text(str(port))
+    command = [binary, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    command += ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
+    return _listening(command, port, folder)
+
+
+def gcs_emulator(folder: Path) -> subprocess.Popen[bytes] | None:
+    """gcp-storage-emulator, if it is installed; its port is written to ``port`` in the folder."""
+    if importlib.util.find_spec("gcp_storage_emulator") is None:
+        return None
+    port = free_port()
+    (folder / "port").write_text(str(port))
+    command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--host=127.0.0.1", f"--port={port}"]
+    return _listening([*command, "--in-memory", f"--default-bucket={BUCKET}"], port, folder)
+
+
+def _listening(command: list[str], port: int, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a server and return once it takes connections."""
+    with open(folder / "log", "ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"{command[0]} does not start: {(folder / 'log').read_text()[-2000:]}") from error
+            time.sleep(0.05)
+        else:
+            return process
 
 
 def rclone(folder: Path) -> Server | None:

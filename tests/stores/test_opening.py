@@ -54,7 +54,7 @@ def test_a_package_brings_a_store_by_its_entry_point(tmp_path: Path, monkeypatch
     assert isinstance(store, MemoryStore)
     assert vars(store)["url"] == "SHELF://oak/3"
     with pytest.raises(Invalid, match="shelf:"):
-        open_store("ftp://host")
+        open_store("nosuch://host")
 
 
 def test_a_path_object_is_never_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ class RemoteStore:
         """See `Store.list`. Objects whose name no key has are passed over."""
         folder = f"{self._root}/{prefix}" if prefix.segments else self._root
         try:
-            found: Mapping[str, Mapping[str, Any]] = self._fs.find(folder, detail=True)
+            found = self._fs.find(folder, detail=True)
         except FileNotFoundError as error:
             if _code_of(error) in _NO_BUCKET:
                 raise self._meaning(error, "list", prefix) from error
@@ -187,7 +187,9 @@ class RemoteStore:
             raise self._meaning(error, "list", prefix) from error
         begin = f"{self._root}/"
         inside = f"{folder}/"
-        for name, about in found.items():
+        # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
+        details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
+        for name, about in details.items():
             path = str(self._fs._strip_protocol(name))
             if not path.startswith(inside) or about.get("type") == "directory":
                 continue
@@ -339,6 +341,8 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
         filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
     except ImportError as error:
         raise _missing(scheme) from error
+    except Exception as error:  # some filesystems connect when they are made
+        raise StoreUnavailable(f"cannot open the store at {_redacted(url)}: {_shown(error)}.") from error
     dialect.tune(filesystem)
     root = str(kind._strip_protocol(url)).rstrip("/")
     if not root and dialect.exclusive:
