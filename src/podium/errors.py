@@ -106,7 +106,7 @@ class NotFound(PodiumError, LookupError):
             message = f"{message} Did you mean {' or '.join(repr(each) for each in near)}?"
         super().__init__(message)
         self.name = name
-        self.near = tuple(near)
+        self.near: tuple[str, ...] = tuple(near)
 
 
 class RunNotFound(NotFound):
@@ -174,7 +174,7 @@ class NoCurrentRun(Conflict):
 
     def __init__(self, message: str, *, open: Sequence[str] = ()) -> None:  # noqa: A002 - the name the contract gives
         super().__init__(message)
-        self.open = tuple(open)
+        self.open: tuple[str, ...] = tuple(open)
 
 
 class AliasMoved(Conflict):
@@ -260,7 +260,7 @@ class EnvironmentMismatch(Refused):
 
     def __init__(self, message: str, *, differences: Sequence[str]) -> None:
         super().__init__(message)
-        self.differences = tuple(differences)
+        self.differences: tuple[str, ...] = tuple(differences)
 
 
 class Invalid(PodiumError, ValueError):

@@ -12,7 +12,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 from podium.errors import Invalid, NotFound, missing_extra, near_names
 
@@ -73,7 +73,7 @@ class Table(Sequence[T_co]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Table) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # a sequence compared by its rows, as list is
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # a sequence compared by its rows, as list is
 
     def min(self, field: str) -> T_co:
         """The fact with the smallest ``field``; of equals the first. Missing values and NaN are left out.
@@ -177,8 +177,8 @@ class Table(Sequence[T_co]):
         """How wide its text may be: as wide as the terminal."""
         return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 0)).columns
 
-    def _shown_columns(self, names: list[str]) -> list[str]:
-        """Which columns a terminal or notebook shows, in order; all, unless a table knows better."""
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        """Which columns of the rows that a terminal or notebook shows, in order; all, unless a table knows better."""
         return names
 
     def _column_names(self, dicts: list[dict[str, Any]]) -> list[str]:
@@ -186,7 +186,7 @@ class Table(Sequence[T_co]):
 
     def _shown(self) -> tuple[list[str], list[list[str]]]:
         first = self[:_SHOWN_ROWS].to_dicts()
-        names = self._shown_columns(self._column_names(first))
+        names = self._shown_columns(self._column_names(first), first)
         return names, [[cell_text(row.get(name, MISSING)) for name in names] for row in first]
 
     def _extreme(self, field: str, *, smallest: bool) -> T_co:

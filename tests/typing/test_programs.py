@@ -110,3 +110,22 @@ def test_exactly_the_wrong_calls_are_reported(program: Path, reports: dict[str, 
     expected = expected_errors(program)
     assert reported == expected
     assert len(expected) >= 30
+
+
+def test_pyright_knows_the_type_of_every_public_name() -> None:
+    pytest.importorskip("pyright", reason='type checking needs pip install "podium[dev]"')
+    checked = subprocess.run(
+        [sys.executable, "-m", "pyright", "--verifytypes", "podium", "--ignoreexternal", "--outputjson"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TIME_LIMIT_S,
+    )
+
+    completeness = json.loads(checked.stdout)["typeCompleteness"]
+
+    unknown = [
+        each["name"] for each in completeness["symbols"] if each["isExported"] and not each["isTypeKnown"]
+    ]
+    assert unknown == []
+    assert completeness["completenessScore"] == 1

@@ -160,10 +160,43 @@ def test_a_terminal_shows_a_line_a_run_and_a_notebook_the_same(
 
     head, *lines = repr(runs).splitlines()
 
-    attributes = ["run_id", "run_name", "status", "start_time"]
-    assert head.split() == [*attributes, "metrics.f1", "metrics.loss", "params.kind", "params.lr"]
+    told_apart = ["status", "start_time", "run_id"]
+    assert head.split() == [
+        "run_name",
+        "experiment",
+        "params.kind",
+        "params.lr",
+        "metrics.f1",
+        "metrics.loss",
+        *told_apart,
+    ]
     assert len(lines) == 2
     assert runs._repr_html_().count("<tr>") == 3
+
+
+def test_a_table_shows_the_params_that_differ_and_of_one_run_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with Workspace(tmp_path / "store") as workspace:
+        for lr in (0.1, 0.2):
+            with workspace.start_run(f"lr={lr}") as run:
+                run.log_params({"lr": lr, "depth": 6})
+        runs = workspace.search_runs()
+
+    assert repr(runs).splitlines()[0].split()[:3] == ["run_name", "params.lr", "status"]
+    assert repr(runs[:1]).splitlines()[0].split()[:3] == ["run_name", "params.depth", "params.lr"]
+
+
+def test_a_narrow_terminal_still_shows_names_params_and_metrics(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    head, *_, more = repr(workspace.search_runs(limit=2)).splitlines()
+
+    assert "metrics.loss" in head
+    assert more.startswith("... and ")
 
 
 def test_the_history_of_many_runs_is_one_long_table(workspace: Workspace) -> None:

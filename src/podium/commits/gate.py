@@ -21,7 +21,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, TypeAlias, assert_never, cast
+from typing import Any, ClassVar, Literal, Self, TypeAlias, assert_never, cast
 
 from podium.errors import Corrupt
 from podium.search.evaluate import (
@@ -148,7 +148,7 @@ class Verdict(Table[Check]):
             return NotImplemented
         return verdict_to_json(self) == verdict_to_json(other)  # there a NaN equals itself
 
-    __hash__ = None  # compared by its rows, as Table
+    __hash__: ClassVar[None]  # compared by its rows, as Table
 
     def __repr__(self) -> str:
         return f"{self._headline()}\n{super().__repr__()}"

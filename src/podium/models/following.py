@@ -107,7 +107,7 @@ class Follower:
         pinned = followed.resolve()
         self._checked_at = clock() - followed.age_s()
         self._uri = pinned
-        self.current = self._proved(pinned)
+        self.current: Model[Any] = self._proved(pinned)
         """Replaced in one assignment: whoever takes it once has a model and a version that belong together."""
 
     def look(self, *, insist: bool = False) -> bool:

@@ -128,8 +128,8 @@ class Writer:
         self._fd = -1
         self.keys = keys
         self.strict = strict
-        self.writer_id = ""
-        self.dropped = 0
+        self.writer_id: str = ""
+        self.dropped: int = 0
         self._store = store
         self._start = start
         self._sync_s = sync_s

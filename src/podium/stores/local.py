@@ -63,7 +63,7 @@ class LocalStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._root = os.path.abspath(path)
-        self.root = Path(self._root)
+        self.root: Path = Path(self._root)
         self._folders: dict[tuple[str, ...], str] = {}
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -319,11 +319,13 @@ def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
 def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem, str]:
     from fsspec.core import get_filesystem_class, split_protocol
 
-    scheme, _ = split_protocol(url)
+    scheme, rest = split_protocol(url)
     if not scheme or "::" in url:
         raise Invalid(
             f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
         )
+    scheme = scheme.lower()
+    url = f"{scheme}://{rest}"
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:

@@ -33,7 +33,7 @@ class Plan(Generic[F]):
     def __init__(self, schedule: Schedule[F]) -> None:
         self._schedule = schedule
         self._numbers = itertools.count()
-        self.count = 0
+        self.count: int = 0
 
     def next(self, verb: Verb, key: Key) -> F | None:
         """Count one operation and say what is wrong with it, if anything."""

@@ -117,7 +117,7 @@ class Changes:
 
     def __init__(self, root: Path) -> None:
         self.diff: str | None = None
-        self.cut = False
+        self.cut: bool = False
         self._root = root
         self._asked_at = time.monotonic()
         self._guard = threading.Lock()

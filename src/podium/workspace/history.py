@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
 from podium.errors import missing_extra
 from podium.table import Table
@@ -95,7 +95,7 @@ class Column(Sequence[V_co], Generic[V_co]):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # compared by its values, as list is
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # compared by its values, as list is
 
     def __repr__(self) -> str:
         if len(self) <= 10:

@@ -59,15 +59,15 @@ class Seat:
     __slots__ = ("bare", "confined", "end", "entered", "implicit", "inherited", "is_open", "owner", "run")
 
     def __init__(self, run: ActiveRun, end: Callable[[Ending], None]) -> None:
-        self.run = run
-        self.end = end
-        self.owner = here()
-        self.is_open = True
-        self.implicit = False
-        self.bare = False
-        self.entered = False
-        self.inherited = False
-        self.confined = False
+        self.run: ActiveRun = run
+        self.end: Callable[[Ending], None] = end
+        self.owner: Owner = here()
+        self.is_open: bool = True
+        self.implicit: bool = False
+        self.bare: bool = False
+        self.entered: bool = False
+        self.inherited: bool = False
+        self.confined: bool = False
 
     def leave(self) -> None:
         """The run has ended."""
@@ -81,8 +81,8 @@ class Frame:
     __slots__ = ("previous", "seat")
 
     def __init__(self, seat: Seat, previous: Frame | None) -> None:
-        self.seat = seat
-        self.previous = previous
+        self.seat: Seat = seat
+        self.previous: Frame | None = previous
 
 
 frame_of_context: ContextVar[Frame | None] = ContextVar("podium_current_run", default=None)

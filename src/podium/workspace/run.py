@@ -371,9 +371,18 @@ class Runs(Table[Run]):
             each for kind in kinds for each in sorted(names) if each.startswith(kind)
         ]
 
-    def _shown_columns(self, names: list[str]) -> list[str]:
-        hidden = {"experiment", "end_time", "user", "parent_run_id"}
-        return [each for each in names if each not in hidden and not each.startswith("tags.")]
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        """What differs, then metrics, then what tells the runs apart: a narrow terminal has no room for the rest."""
+        params = [each for each in names if each.startswith("params.")]
+        differing = [
+            name
+            for name in ("experiment", "status", "user", *params)
+            if len({repr(row.get(name)) for row in shown}) > 1
+        ]
+        if len(shown) == 1:
+            differing = params
+        metrics = [each for each in names if each.startswith("metrics.")]
+        return list(dict.fromkeys(["run_name", *differing, *metrics, "status", "start_time", "run_id"]))
 
 
 @functools.lru_cache(maxsize=256)
