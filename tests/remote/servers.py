@@ -198,7 +198,9 @@ def _listening(command: list[str], port: int, folder: Path) -> subprocess.Popen[
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise RuntimeError(f"{command[0]} does not start: {(folder / 'log').read_text()[-2000:]}") from error
+                raise RuntimeError(
+                    f"{command[0]} does not start: {(folder / 'log').read_text()[-2000:]}"
+                ) from error
             time.sleep(0.05)
         else:
             return process

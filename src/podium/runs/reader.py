@@ -49,6 +49,7 @@ from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.keys import Key, is_segment, name_segment
+from podium.stores.together import together
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
 _SHORTEST_PREFIX = 8
 _CHUNK_BYTES = 1 << 16
 _LOOKS = 5
+_FETCHED_AT_ONCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,13 @@ def experiments(store: Store) -> list[FoundExperiment]:
     root = store.local_path(EXPERIMENTS)
     if root is None:
         folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
+        opened = together(lambda folder: _opened(store, folder), folders)
     else:
         folders = {
             EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
         }
-    return sorted((_opened(store, folder) for folder in folders), key=lambda each: (each.name, each.folder))
+        opened = [_opened(store, folder) for folder in folders]
+    return sorted(opened, key=lambda each: (each.name, each.folder))
 
 
 def _opened(store: Store, folder: Key) -> FoundExperiment:
@@ -329,6 +333,7 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
             yield store.get(run.keys.logs / str(name), offset)
             return
     parts = [(name.start, name.end or 0) for name in names]
+    fetched = _fetched(store, run, names[0].writer_id, parts, offset)
     torn = b""
     while True:
         covering = [(start, end) for start, end in parts if start <= offset < end]
@@ -336,7 +341,8 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
             return  # what follows a hole comes when the hole is filled
         start, end = part = max(covering, key=lambda part: part[1])
         name = LogName(run.run_id, names[0].writer_id, start, end)
-        data = store.get(run.keys.logs / str(name), offset - start)[: end - offset]
+        data = fetched.pop(part, None) or store.get(run.keys.logs / str(name), offset - start)
+        data = data[: end - offset]
         offset += len(data)
         if offset < end:
             parts.remove(part)  # shorter than its name says: a copy of it is under way
@@ -344,6 +350,24 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
         whole = whole_lines(data)
         yield data[:whole]
         torn = data[whole:]
+
+
+def _fetched(
+    store: Store, run: FoundRun, writer_id: str, parts: list[tuple[int, int]], offset: int
+) -> dict[tuple[int, int], bytes]:
+    """The parts that will be read, each from where it is read on, at once: what a network holds up waits together."""
+    chain: dict[tuple[int, int], int] = {}
+    begin = offset
+    while covering := [(start, end) for start, end in parts if start <= offset < end]:
+        part = max(covering, key=lambda part: part[1])
+        chain[part], offset = offset, part[1]
+    if len(chain) < 2 or offset - begin > _FETCHED_AT_ONCE_BYTES:
+        return {}
+
+    def fetch(part: tuple[int, int]) -> bytes:
+        return store.get(run.keys.logs / str(LogName(run.run_id, writer_id, *part)), chain[part] - part[0])
+
+    return dict(zip(chain, together(fetch, chain), strict=True))
 
 
 # --- who lives ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import stat
 import sys
 import tempfile
@@ -560,6 +559,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def _this_host() -> str:
+    import socket
+
     return _UNSAFE.sub("-", socket.gethostname())[:60] or "host"
 
 
