@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import os
@@ -245,3 +246,26 @@ def _await_end(child: int) -> None:
         if time.monotonic() > deadline:
             os.kill(child, 9)
         time.sleep(0.01)
+
+
+def test_a_store_that_is_forgotten_while_another_loop_runs_closes_in_its_own(
+    seaweedfs_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """s3fs closes its connections in the loop of whichever thread drops it: that of a web server, for instance."""
+
+    async def serve() -> None:
+        store = await asyncio.to_thread(_used)
+        del store
+        gc.collect()
+        await asyncio.sleep(0)
+
+    def _used() -> RemoteStore:
+        store = _at(seaweedfs_server.url)
+        store.put(_A, b"x")
+        return store
+
+    asyncio.run(serve())
+    gc.collect()
+
+    assert [record.getMessage() for record in caplog.records if "different loop" in record.getMessage()] == []
+    assert "Task exception was never retrieved" not in caplog.text

@@ -7,7 +7,7 @@ own retries and timeouts are set so that a dead server is told of in seconds. Op
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,10 @@ def _leave(filesystem: AbstractFileSystem) -> None:
     del filesystem
 
 
+async def _nothing_to_close(filesystem: AbstractFileSystem) -> None:
+    del filesystem
+
+
 def _anybodys(filesystem: AbstractFileSystem) -> str:
     return str(getattr(filesystem, "host", ""))
 
@@ -63,6 +67,7 @@ class Dialect:
         write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
         tune: what can be set only afterwards.
+        close: closes its connections; runs in its loop.
         whose: the server or account behind it, as far as its settings say; nothing secret.
     """
 
@@ -74,6 +79,7 @@ class Dialect:
     write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
     tune: Callable[[AbstractFileSystem], None] = _leave
+    close: Callable[[AbstractFileSystem], Coroutine[object, object, None]] = _nothing_to_close
     whose: Callable[[AbstractFileSystem], str] = _anybodys
 
     @staticmethod
@@ -114,6 +120,24 @@ def _s3_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
 
 def _s3_tune(filesystem: AbstractFileSystem) -> None:
     filesystem.retries = 1  # attempts, s3fs's own around botocore's
+
+
+async def _s3_close(filesystem: AbstractFileSystem) -> None:
+    creator = getattr(filesystem, "_s3creator", None)
+    if creator is not None:
+        await creator.__aexit__(None, None, None)
+
+
+async def _gcs_close(filesystem: AbstractFileSystem) -> None:
+    session = getattr(filesystem, "_session", None)
+    if session is not None:
+        await session.close()
+
+
+async def _azure_close(filesystem: AbstractFileSystem) -> None:
+    client = getattr(filesystem, "service_client", None)
+    if client is not None:
+        await client.close()
 
 
 def _s3_whose(filesystem: AbstractFileSystem) -> str:
@@ -160,12 +184,25 @@ _TABLE: Mapping[str, Dialect] = {
         write_options={"max_concurrency": 4},
         settings=_s3_settings,
         tune=_s3_tune,
+        close=_s3_close,
         whose=_s3_whose,
     ),
     "gcsfs": Dialect(
-        "gs", exclusive=True, takes_loop=True, puts_whole=True, settings=_gcs_settings, tune=_gcs_tune
+        "gs",
+        exclusive=True,
+        takes_loop=True,
+        puts_whole=True,
+        settings=_gcs_settings,
+        tune=_gcs_tune,
+        close=_gcs_close,
     ),
     "adlfs": Dialect(
-        "az", exclusive=True, takes_loop=True, puts_whole=True, settings=_azure_settings, whose=_azure_whose
+        "az",
+        exclusive=True,
+        takes_loop=True,
+        puts_whole=True,
+        settings=_azure_settings,
+        close=_azure_close,
+        whose=_azure_whose,
     ),
 }

@@ -8,6 +8,7 @@ ecosystem's own and stay there: none is shown, kept or put in a message. Knows n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -70,9 +71,11 @@ class RemoteStore:
         self._url = url
         self._options = storage_options
         self._filesystem, self._root = _opened(url, storage_options)
+        self._dialect = dialect_of(self._filesystem)
         self._pid = os.getpid()
         _alive.add(self)
-        self._dialect = dialect_of(self._filesystem)
+        if self._dialect.takes_loop:
+            weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
         # A bucket decides or does not, wherever in it a store lies.
         place = (self._dialect.scheme, self._root.partition("/")[0])
         self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
@@ -352,6 +355,27 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
     return filesystem, root
 
 
+def _let_go(filesystem: AbstractFileSystem, pid: int) -> None:
+    """Close a filesystem's connections in its own loop: it would do so in any that runs where it is collected."""
+    if pid != os.getpid():
+        return  # a parent's: see `_after_fork_in_child`
+    _detach_finalizers({id(filesystem): filesystem})
+
+    async def close() -> None:
+        with contextlib.suppress(Exception):  # nobody needs them any more
+            await Dialect.of_class(type(filesystem)).close(filesystem)
+
+    asyncio.run_coroutine_threadsafe(close(), io_loop())
+
+
+def _detach_finalizers(filesystems: Mapping[int, AbstractFileSystem]) -> None:
+    """Take back what filesystems asked to be called when they go: it closes connections, some without an end."""
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        owned = finalizer.peek()
+        if owned is not None and id(owned[0]) in filesystems:
+            finalizer.detach()
+
+
 def _missing(scheme: str) -> MissingExtra:
     extra = extra_of(scheme)
     what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
@@ -455,10 +479,7 @@ def _after_fork_in_child() -> None:
         return
     import ctypes
 
-    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
-        owned = finalizer.peek()
-        if owned is not None and id(owned[0]) in inherited:
-            finalizer.detach()  # it would run at the exit of the child, some without an end
+    _detach_finalizers(inherited)
     for filesystem in inherited.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(filesystem))  # for ever: its destructor closes them too
 
