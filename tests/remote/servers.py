@@ -166,7 +166,7 @@ def moto(folder: Path) -> Server | None:
 
 
 def azurite(folder: Path) -> subprocess.Popen[bytes] | None:
-    """Azurite, Microsoft's own; its port is written to ``port`` in the folder. From npm, so it may well not be there."""
+    """Azurite, Microsoft's own; its port is written to ``port`` in the folder. From npm, so it may not be there."""
     binary = _binary("azurite-blob")
     if binary is None:
         return None

@@ -473,7 +473,8 @@ class Spooled:
 
 # --- the areas of this process --------------------------------------------------------------------------------------
 
-_areas: dict[tuple[str, str], Area] = {}
+# By name, id and settings of the store: what one set of credentials may write, another may not.
+_areas: dict[tuple[str, str, object], Area] = {}
 _guard = threading.Lock()
 
 
@@ -486,26 +487,27 @@ def area_of(store: Store) -> Area:
     address = getattr(store, "root", None)
     if not isinstance(address, str):
         return Area(store, Path(tempfile.mkdtemp(prefix="podium-spool-")), lasting=False)
-    known = [area for (root, _), area in list(_areas.items()) if root == address and area.store is store]
+    known = [area for (root, *_), area in list(_areas.items()) if root == address and area.store is store]
     if known:
         return known[0]
     header = read_header(store)
     # By both: a copied bucket has the id of the first, and one name may lead to several servers.
-    name = (address, header.store_id if header is not None else "")
+    store_id = header.store_id if header is not None else ""
+    name = (address, store_id, getattr(store, "identity", None))
     with _guard:
         area = _areas.get(name)
         if area is None:
-            area = _areas[name] = Area(store, _private_folder(name), lasting=True)
+            area = _areas[name] = Area(store, _private_folder(address, store_id), lasting=True)
         return area
 
 
 def known_areas(store: Store) -> list[Area]:
     """The areas of this process for the place where a store lies."""
     address = getattr(store, "root", None)
-    return [area for (root, _), area in list(_areas.items()) if root == address]
+    return [area for (root, *_), area in list(_areas.items()) if root == address]
 
 
-def _private_folder(name: tuple[str, str]) -> Path:
+def _private_folder(*name: str) -> Path:
     digest = hashlib.sha256("\n".join(name).encode()).hexdigest()[:16]
     problem: OSError | None = None
     for root in (spool_root(), Path(tempfile.gettempdir()) / f"podium-spool-{_user_number()}"):

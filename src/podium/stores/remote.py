@@ -86,6 +86,11 @@ class RemoteStore:
         return f"{self._dialect.scheme}://{self._root}"
 
     @property
+    def identity(self) -> object:
+        """Equal for stores of this process that ask with the same settings. In memory only: it holds what they hold."""
+        return self._identity
+
+    @property
     def address(self) -> str:
         """What tells this place from another of the same URL: the server and account it is asked of."""
         return f"{self.root} {self._dialect.whose(self._filesystem)}"

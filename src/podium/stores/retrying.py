@@ -83,6 +83,11 @@ class Retrying:
         return getattr(self._store, "root", None)
 
     @property
+    def identity(self) -> object:
+        """What stores that ask with the same settings have in common; None where nothing is known of that."""
+        return getattr(self._store, "identity", None)
+
+    @property
     def address(self) -> object:
         """What tells the store's place from another of the same name; None where it has none."""
         return getattr(self._store, "address", None)
