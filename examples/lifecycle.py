@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from podium import live, load_model, registry, track
+from podium import default_workspace, live, load_model, registry, track
 from podium.errors import GateRefused
 from podium.types import LiveModel, Run
 
@@ -73,7 +73,7 @@ def unused_name() -> str:
 
 def experiment(name: str) -> None:
     """Steps 1 and 2: fifty configurations are fifty runs, each with params, metrics and its model."""
-    for config in configurations():
+    for number, config in enumerate(configurations(), start=1):
         with track.start_run(experiment=name):
             track.log_params(config)
             model = classifier(config).fit(X_train, y_train)
@@ -85,6 +85,8 @@ def experiment(name: str) -> None:
                 }
             )
             track.log_model(model, input_example=X_test[:5])
+        if number % 10 == 0:
+            print(f"{number} of 50 runs done; the last: {config}", flush=True)
 
 
 def ranked_runs(name: str) -> list[Run]:
@@ -146,10 +148,16 @@ class Service:
 def main() -> None:
     """Train, compare, gate, register, serve by alias, promote, roll back."""
     name = unused_name()
-    headline("1 and 2. Experiment: fifty configurations, fifty runs, nothing but an import")
+    print(
+        "podium takes a model from training to production and back: runs are tracked, the best one is registered\n"
+        "behind a gate, inference code loads it by an alias, and moving the alias back is the roll back. It is\n"
+        "a library, no server: all of it is plain files in one folder. Here are its five steps, on 1,797 scanned\n"
+        "digits, in less than a minute."
+    )
+    headline("1. Experiment: fifty configurations are trained, podium tracks each by itself")
     experiment(name)
 
-    headline("Compare")
+    headline("2. Runs: compared side by side")
     runs = ranked_runs(name)
     best, weakest = runs[0], runs[-1]
     good = next(run for run in reversed(runs) if run.metrics["accuracy"] >= 0.955)
@@ -160,6 +168,8 @@ def main() -> None:
         registry.register(weakest.model_uri(), name, alias="champion", gate=GATE)
     except GateRefused as refusal:
         print(f"The weakest run is refused:\n{refusal}\n")
+    else:
+        raise AssertionError("a model with an accuracy of a coin's was let in")
 
     headline("4. Registry: versions under aliases")
     first = registry.register(good.model_uri(), name, alias="champion", gate=GATE, why="first that passes")
@@ -185,11 +195,15 @@ def main() -> None:
     assert not service.failures
     assert not service.wrong
 
-    headline("What happened, who did it and why: kept for ever")
+    headline("The history: what happened, who did it and why, kept for ever")
     for commit in reversed(registry.history(name)):
         moved = f"@{commit.alias}: {commit.from_version or '-'} -> {commit.to_version or '-'}"
         said = "REFUSED" if commit.refused else ""
         print(f"{commit.revision:>3}  {commit.verb:<10} {moved:<22} {said:<8} {commit.why}")
+    print(
+        f"\nAll of it lies in {default_workspace().url}. Look around in Python: track.search_runs(), "
+        f"registry.get_model({name!r})."
+    )
 
 
 if __name__ == "__main__":

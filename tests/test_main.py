@@ -60,4 +60,4 @@ def test_a_command_that_does_not_parse_shows_how_it_is_used(
         main(arguments)
 
     assert leaving.value.code == 2
-    assert "usage: python -m podium" in capsys.readouterr().err
+    assert "usage: podium" in capsys.readouterr().err

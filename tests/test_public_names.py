@@ -298,3 +298,11 @@ def test_importing_loads_no_dependency(use: str) -> None:
 
     assert [name for name in loaded if name.partition(".")[0] in heavy.split()] == []
     assert "podium" in loaded
+
+
+def test_every_signature_is_the_one_that_was_promised() -> None:
+    from tests.public_api import lines
+
+    promised = (Path(__file__).parent / "public_api.txt").read_text(encoding="utf-8").splitlines()
+
+    assert list(lines()) == promised, "if this is meant: python -m tests.public_api > tests/public_api.txt"

@@ -1,4 +1,4 @@
-"""``python -m podium``: what cannot be done from a program, because it is the user's own decision.
+"""``podium``, or ``python -m podium``: what cannot be done from a program, because it is the user's own decision.
 
 Knows argument parsing and how an error looks in a terminal; whatever it does is done elsewhere.
 """
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m podium", description="Track, register, serve, roll back."
+        prog="podium", description="Track, register, serve, roll back."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     trust = commands.add_parser(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def start(folder: Path, scale: float) -> Iterator[Row]:
     starts: list[float] = []
     try:
         with Workspace(folder / "store") as workspace:
+            workspace.start_run(experiment="large").end()  # a store is made once, not once a run
 
             def podium() -> None:
                 begun = time.perf_counter()
@@ -83,5 +85,6 @@ def start(folder: Path, scale: float) -> Iterator[Row]:
             timed = in_turns(podium, floor)
     finally:
         os.chdir(home)
-    worst_ms = max(starts) * 1e3
-    yield row("a run in a large repository", timed, "start < 30 ms", extra=f"slowest start {worst_ms:.1f} ms")
+    median_ms, worst_ms = statistics.median(starts) * 1e3, max(starts) * 1e3
+    extra = f"starts: median {median_ms:.1f}, slowest {worst_ms:.1f} ms"
+    yield row("a run in a large repository", timed, "start < 30 ms", extra=extra)

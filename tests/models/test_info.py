@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sklearn.pipeline import Pipeline
 
+from podium.errors import Corrupt
 from podium.models.info import info_from_json, info_to_json
 from podium.models.saving import save_model
 
@@ -40,9 +41,20 @@ def test_what_is_not_known_to_be_data_is_code() -> None:
     assert info_from_json(kept, uri="there", run_id=None).trust == "code"
 
 
-def test_a_field_that_is_missing_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        info_from_json({"name": "m"}, uri="there", run_id=None)
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"name": "m"},
+        {"name": "m", "flavor": "f", "trust": "data", "sha256": "", "size_bytes": "many"},
+        {"name": "m", "flavor": "f", "trust": "data", "sha256": "", "size_bytes": 0, "signature": 3},
+        {"name": "m", "flavor": "f", "trust": "data", "sha256": "", "size_bytes": 0, "requirements": 3},
+    ],
+)
+def test_facts_that_do_not_describe_a_model_were_a_bare_key_error(broken: dict[str, object]) -> None:
+    with pytest.raises(Corrupt, match=r"runs:/abc/model does not describe a model") as raised:
+        info_from_json(broken, uri="runs:/abc/model", run_id="abc")
+
+    assert raised.value.key == "runs:/abc/model"
 
 
 def test_metadata_may_hold_nan() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,8 @@ Program = Callable[..., Run]
 @pytest.fixture
 def repository(here: Path) -> Path:
     """The folder of the test is a repository with one commit; its store is not part of it."""
+    if shutil.which("git") is None:
+        pytest.skip("there is no git on this machine")
     (here / "train.py").write_text("lr = 0.1\n")
     (here / ".gitignore").write_text(".podium\nprogram.py\n")
     for command in (

@@ -317,3 +317,34 @@ def test_quiet_silences_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     _, stderr = script(tmp_path / "store", "track.log_metric('x', 1)").communicate(timeout=60)
 
     assert stderr == ""
+
+
+def test_an_error_kept_the_password_and_the_folders_of_its_text(tmp_path: Path) -> None:
+    project = tmp_path / "a project"
+    project.mkdir()
+    (project / "train.py").write_text(
+        textwrap.dedent("""
+            from podium import track
+            with track.start_run():
+                try:
+                    open(__file__ + ".missing")
+                except OSError as error:
+                    raise ValueError("cannot reach postgres://ada:hunter2secret@db, token=hunter2secret") from error
+            """)
+    )
+    store = tmp_path / "store"
+
+    subprocess.run(
+        [sys.executable, str(project / "train.py")],
+        env={**os.environ, "PODIUM_STORE": str(store)},
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert only_run(store).error == "ValueError: cannot reach postgres://***@db, token=***"
+    kept = b"".join(file.read_bytes() for file in store.rglob("*") if file.is_file())
+    assert b"a project/train.py" in kept
+    for secret in ("hunter2secret", str(tmp_path), os.path.dirname(os.__file__)):
+        assert secret.encode() not in kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
+    if shutil.which("git") is None:
+        pytest.skip("there is no git on this machine")
     return Repository(tmp_path / "project")
 
 
@@ -82,6 +85,8 @@ def test_a_worktree_has_a_branch_of_its_own(repository: Repository, tmp_path: Pa
 
 
 def test_before_the_first_commit_there_is_a_branch_and_no_commit(tmp_path: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("there is no git on this machine")
     subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
 
     found = checkout_of(tmp_path)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podium.workspace.redaction import is_secret_name, redacted_arguments, redacted_text, redacted_url
+from podium.workspace.redaction import (
+    is_secret_name,
+    redacted_arguments,
+    redacted_text,
+    redacted_url,
+    without_folders,
+)
 
 # Made up, of the shapes that their makers document; the second half of each is what must be gone. They are put together
 # here so that no scanner takes this file for a leak.
@@ -133,3 +139,44 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_answered_in_time_and_loses_no_line(text: str) -> None:
     assert redacted_text(text).count("\n") == text.count("\n") or "PRIVATE KEY" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ValueError: password=hunter2",
+        "OperationalError: connection: password: hunter2",
+        "KeyError: 'token: hunter2'",
+        "12:token=hunter2",
+        'body {\\"password\\": \\"hunter2\\"}',
+        "postgres://ada:p@ss:hunter2@db/prod",
+    ],
+)
+def test_a_secret_behind_another_name_was_taken_for_that_names_value(text: str) -> None:
+    assert "hunter2" not in redacted_text(text)
+
+
+@pytest.mark.parametrize("unit", ["a", "a.b-", "a=", "://a", "a: ", "/a", "'/"])
+def test_a_long_text_without_a_break_was_gone_through_once_a_character(unit: str) -> None:
+    # A million characters: if each were a new beginning, this test would not come to its end.
+    text = unit * (1_000_000 // len(unit))
+
+    assert redacted_text(without_folders(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('  File "/home/ada/my project/train.py", line 3, in f', '  File "train.py", line 3, in f'),
+        ('  File "/elsewhere/a b/train.py", line 3, in f', '  File ".../train.py", line 3, in f'),
+        ('File "/v/lib/python3.11/site-packages/sklearn/base.py"', 'File "site-packages/sklearn/base.py"'),
+        ("No such file or directory: '/data/secret/x.csv'", "No such file or directory: '.../x.csv'"),
+        ("cannot read /data/secret/x.csv: gone", "cannot read .../x.csv: gone"),
+        (r"cannot read C:\Users\ada\x.csv", "cannot read .../x.csv"),
+        (r"no file: 'C:\\Users\\ada\\x.csv'", "no file: '.../x.csv'"),
+        ("s3://bucket/a/b.csv", "s3://bucket/a/b.csv"),
+        ("1/2/3 and a / b and </html>", "1/2/3 and a / b and </html>"),
+    ],
+)
+def test_paths_in_a_text_are_told_from_here_or_by_their_names(text: str, told: str) -> None:
+    assert without_folders(text, "/home/ada/my project") == told

@@ -105,7 +105,6 @@ def test_frames_have_attributes_then_metrics_params_and_tags(workspace: Workspac
         "parent_run_id",
         "metrics.f1",
         "metrics.loss",
-        "params.kind",
         "params.lr",
         "tags.team",
     ]
@@ -164,7 +163,6 @@ def test_a_terminal_shows_a_line_a_run_and_a_notebook_the_same(
     assert head.split() == [
         "run_name",
         "experiment",
-        "params.kind",
         "params.lr",
         "metrics.f1",
         "metrics.loss",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from podium.errors import Corrupt
 from podium.models.signature import Signature
 from podium.strictjson import JsonValue, decode_value, encode_value
 
@@ -68,20 +69,29 @@ def info_from_json(value: Mapping[str, Any], *, uri: str, run_id: str | None) ->
     """The facts behind `info_to_json`, at a place.
 
     Raises:
-        Invalid: the signature does not parse.
-        KeyError: a field is missing.
+        Corrupt: a field is missing or makes no sense.
     """
-    signature = value.get("signature")
-    return ModelInfo(
-        uri=uri,
-        name=str(value["name"]),
-        flavor=str(value["flavor"]),
-        trust="data" if value["trust"] == "data" else "code",
-        run_id=run_id,
-        sha256=str(value["sha256"]),
-        size_bytes=int(value["size_bytes"]),
-        signature=None if signature is None else Signature.from_json(signature),
-        requirements=tuple(str(each) for each in value.get("requirements", ())),
-        python=str(value.get("python", "")),
-        metadata=decode_value(value.get("metadata") or {}),
-    )
+    try:
+        signature = value.get("signature")
+        return ModelInfo(
+            uri=uri,
+            name=str(value["name"]),
+            flavor=str(value["flavor"]),
+            trust="data" if value["trust"] == "data" else "code",
+            run_id=run_id,
+            sha256=str(value["sha256"]),
+            size_bytes=int(value["size_bytes"]),
+            signature=None if signature is None else Signature.from_json(signature),
+            requirements=tuple(str(each) for each in value.get("requirements", ())),
+            python=str(value.get("python", "")),
+            metadata=decode_value(value.get("metadata") or {}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise Corrupt(
+            f"what is recorded of the model {uri} does not describe a model: {why}. Its files may be whole all the "
+            "same: load it by a path. Restore the log from a copy of the store.",
+            key=uri,
+            expected="name, flavor, trust, sha256, size_bytes",
+            found=", ".join(map(str, value)) or "nothing",
+        ) from error

@@ -132,7 +132,7 @@ def _refuse_foreign(folder: Path) -> None:
             raise Refused(
                 f"{folder} belongs to another user (number {owners.pop()}; you are {me}), so it is not "
                 f'used until you name it. Set PODIUM_STORE="{folder}", or type: '
-                f'python -m podium trust "{folder}"'
+                f'podium trust "{folder}"'
             )
 
 

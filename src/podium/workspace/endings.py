@@ -22,9 +22,11 @@ from typing import Any, NoReturn
 from podium.runs.spool import leave
 from podium.workspace import open_runs, two_lines
 from podium.workspace.facts import EndStatus
+from podium.workspace.redaction import redacted_text, without_folders
 
 __all__ = ["FINISHED", "Ending", "ending_of", "install"]
 
+_LONGEST_ERROR = 1_000
 _LONGEST_TRACEBACK = 20_000
 
 
@@ -64,12 +66,24 @@ def ending_of(error: BaseException | None) -> Ending:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join("".join(traceback.format_exception_only(error)).split())[:1000]
+    text = "".join(traceback.format_exception_only(error))
+    return _told(" ".join(text[:_LONGEST_TRACEBACK].split()))[:_LONGEST_ERROR]
 
 
 def _traceback_text(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
+    # Cut twice: a secret that begins before the second cut is still known for one.
+    text = _told(text[-2 * _LONGEST_TRACEBACK :])
     return text if len(text) <= _LONGEST_TRACEBACK else "..." + text[-_LONGEST_TRACEBACK:]
+
+
+def _told(text: str) -> str:
+    """What may be recorded of an error: no secret, and no absolute path."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed
+        here = ""
+    return redacted_text(without_folders(text, here))
 
 
 class _Script:

@@ -1,4 +1,4 @@
-"""Blot secrets out of what is recorded of a process: its arguments, the store's URL, the diff of its code.
+"""Blot secrets out of what is recorded of a process: its arguments, the store's URL, the diff of its code, its error.
 
 By name (``--api-key ...``, ``password=...``) and by shape: tokens that their makers gave a prefix so that they can be
 found. On the side of caution: what is called a key is one. Pure, and knows nothing of runs.
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 
-__all__ = ["redacted_arguments", "redacted_text", "redacted_url"]
+__all__ = ["redacted_arguments", "redacted_text", "redacted_url", "without_folders"]
 
 _BLOT = "***"
 
@@ -28,6 +28,7 @@ _PLAIN_KEYS = frozenset({
 })  # fmt: skip
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
+_SHORTEST_TOKEN = 12
 # Documented prefixes and forms; the part after the prefix is what must not be kept.
 _TOKENS = r"""
       \b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b                              # AWS access key ids
@@ -55,11 +56,22 @@ _TOKENS = r"""
     | -----BEGIN\ (?:[A-Z]+\ )?PRIVATE\ KEY-----(?:.|\n)*?(?:-----END\ (?:[A-Z]+\ )?PRIVATE\ KEY-----|\Z)
     """
 _BEARER = re.compile(r"(?i)\b(?P<kept>(?:bearer|basic)\s+)[A-Za-z0-9._~+/-]{8,}=*")
-# `name = value` and `"name": "value"`, in code, JSON, YAML and connection strings.
-_NAMED = re.compile(
-    r"""(?P<kept>(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)["']?\s*(?::=|[:=])\s*)(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&"'(){}\[\]]+)""",
+# `name = value` and `"name": "value"`, in code, JSON, YAML and connection strings. The value is looked at only behind a
+# name that is a secret's: "ValueError: password=..." names two things. Lengths are bounded, and nothing is tried twice
+# (the possessive `+`), so that a text without a break takes no longer than any other.
+_NAME_BEFORE = re.compile(
+    r"""(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,99}+)\\?+["']?+\s{0,20}+(?::=|[:=])\s{0,20}+"""
 )
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]*@")
+_VALUE = re.compile(r"""\\?"[^"\n]*"|\\?'[^'\n]*'|[^\s,;&"'(){}\[\]]+""")
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}+://)[^/\s]*@")
+_ROOT = r"(?:/|[A-Za-z]:[\\/]+|\\\\)"
+_STOPS = r"\s\"'`,;:<>(){}\[\]|"
+# An absolute path in quotes may hold spaces; a bare one ends where a sentence would go on.
+_QUOTED_PATH = re.compile(rf"""(?P<quote>["'])(?P<path>{_ROOT}[^"'\n]*)(?P=quote)""")
+_BARE_PATH = re.compile(
+    rf"(?<![\w.:/<~*\\\"'-])(?P<path>{_ROOT}(?:[^{_STOPS}\\/]++[\\/]++)+[^{_STOPS}\\/]*+)"
+)
+_PACKAGES = re.compile(r"[\\/]((?:site|dist)-packages[\\/].*)", re.DOTALL)
 _QUERY_VALUE = re.compile(r"(?P<name>[?&;][^=&;#\s]+=)[^&;#\s]*")
 
 
@@ -75,23 +87,31 @@ def is_secret_name(name: str) -> bool:
 
 def redacted_text(text: str) -> str:
     """Text without the secrets that can be told by their shape or their name."""
-    text = _tokens().sub(_BLOT, _USERINFO.sub(rf"\g<scheme>{_BLOT}@", text))
+    text = _USERINFO.sub(rf"\g<scheme>{_BLOT}@", text)
+    if len(text) >= _SHORTEST_TOKEN:
+        text = _tokens().sub(_BLOT, text)
     text = _BEARER.sub(rf"\g<kept>{_BLOT}", text)
-    return _NAMED.sub(_blot_named, text)
+    return _without_named(text)
+
+
+def _without_named(text: str) -> str:
+    parts: list[str] = []
+    done = at = 0
+    while found := _NAME_BEFORE.search(text, at):
+        at = found.end()
+        value = _VALUE.match(text, at) if is_secret_name(found["name"]) else None
+        if value is None or not value[0].strip("\\\"'"):
+            continue
+        quote = value[0][0] if value[0][0] in "\"'" else ""
+        parts += [text[done:at], quote, _BLOT, quote]
+        done = at = value.end()
+    return "".join([*parts, text[done:]])
 
 
 @functools.cache
 def _tokens() -> re.Pattern[str]:
     # Compiled when it is first needed: it takes milliseconds, and importing podium must not.
     return re.compile(_TOKENS, re.VERBOSE)
-
-
-def _blot_named(found: re.Match[str]) -> str:
-    value = found["value"]
-    if not is_secret_name(found["name"]) or not value.strip("\"'"):
-        return found[0]
-    quote = value[0] if value[0] in "\"'" else ""
-    return f"{found['kept']}{quote}{_BLOT}{quote}"
 
 
 def redacted_url(url: str) -> str:
@@ -124,3 +144,29 @@ def _shown(text: str) -> str:
     if os.path.isabs(text):
         return f".../{os.path.basename(text.rstrip('/'))}"
     return redacted_text(redacted_url(text))
+
+
+def without_folders(text: str, here: str = "") -> str:
+    """Text in which absolute paths have lost their folders, but those below ``here`` and among installed packages.
+
+    Args:
+        text: an error, a traceback.
+        here: the folder that paths may be told from; "": none.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        quote = found.groupdict().get("quote", "")
+        return f"{quote}{_told_from(found['path'], here)}{quote}"
+
+    return _BARE_PATH.sub(shown, _QUOTED_PATH.sub(shown, text))
+
+
+def _told_from(path: str, here: str) -> str:
+    inside = path[len(here) + 1 :] if here and path.startswith((f"{here}/", f"{here}\\")) else ""
+    if inside:
+        return inside
+    installed = _PACKAGES.search(path)
+    if installed:
+        return installed[1]
+    *folders, name = re.split(r"[\\/]+", path.rstrip("\\/"))
+    return f".../{name}" if any(folders) else path
