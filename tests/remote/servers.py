@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def _binary(name: str) -> str | None:
     return str(beside) if beside.exists() else shutil.which(name)
 
 
-def seaweedfs(folder: Path, identities: list[Mapping[str, Any]] | None = None) -> Server | None:
+def seaweedfs(folder: Path, identities: Sequence[Mapping[str, Any]] = ()) -> Server | None:
     """SeaweedFS: S3 with conditional writes; None where it is not installed."""
     binary = _binary("weed")
     if binary is None:
@@ -122,7 +122,7 @@ def seaweedfs(folder: Path, identities: list[Mapping[str, Any]] | None = None) -
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     config = folder / "identities.json"
-    config.write_text(json.dumps({"identities": [admin, *(identities or [])]}))
+    config.write_text(json.dumps({"identities": [admin, *identities]}))
     ports = {
         name: free_port()
         for name in (

@@ -147,6 +147,30 @@ def _file(folder: Path, number: int) -> Path:
     return path
 
 
+def test_a_folder_of_artifacts_is_fetched_once_and_again_only_where_it_was_changed(
+    counted: tuple[Proxy, str], tmp_path: Path
+) -> None:
+    proxy, url = counted
+    (tmp_path / "plots").mkdir()
+    for number in range(20):
+        (tmp_path / "plots" / f"{number}.txt").write_text(f"plot {number}")
+    with Workspace(url) as workspace, workspace.start_run() as run:
+        run.log_artifacts(tmp_path / "plots", "plots")
+    assert run.flush()
+
+    def fetched() -> int:
+        return sum("/plots/" in each.path and each.method == "GET" for each in proxy.requests)
+
+    folder = Workspace(url).get_run(run.run_id).download("plots")
+    assert {each.name: each.read_text() for each in folder.iterdir()} == {
+        f"{number}.txt": f"plot {number}" for number in range(20)
+    }
+    assert fetched() == 20
+    (folder / "3.txt").write_text("plot 4")
+    assert (Workspace(url).get_run(run.run_id).download("plots") / "3.txt").read_text() == "plot 3"
+    assert fetched() == 21
+
+
 # --- a bucket that is away ------------------------------------------------------------------------------------------
 
 
