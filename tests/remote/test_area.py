@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from podium.errors import PodiumWarning, StoreUnavailable
+from podium.errors import PodiumWarning, StoreError, StoreUnavailable
 from podium.ids import new_run_id
 from podium.runs.events import Artifact, Start
 from podium.runs.layout import RunKeys
@@ -27,7 +27,7 @@ class Bucket(MemoryStore):
 
     def put(self, key: Key, source: Source) -> None:
         if self.refused and self.refused in str(key):
-            raise StoreUnavailable("it is not taken now")
+            raise StoreError("it is not taken now")
         super().put(key, source)
 
 
@@ -85,6 +85,33 @@ def test_a_file_that_is_refused_holds_back_no_other_run(store: Bucket, keys: Run
 
     assert not read_run(store, find_run(store, other.run_id)).open_logs()
     assert [path.name.split(".")[0] for path in _logs(area)] == [keys.run_id]
+
+
+@pytest.mark.filterwarnings("ignore::podium.errors.PodiumWarning")
+def test_a_store_that_does_not_answer_is_asked_once_a_pass(keys: RunKeys) -> None:
+    class Away(Bucket):
+        asked = 0
+
+        def put(self, key: Key, source: Source) -> None:
+            if key.segments[0] == "experiments":
+                self.asked += 1
+                raise StoreUnavailable("nobody is there")
+            super().put(key, source)
+
+    store = Away()
+    ensure_header(store)
+    area = area_of(store)
+    for number in range(10):
+        Spooled(area).put(keys.artifacts / f"{number}.txt", b"hello")
+        Writer(store, RunKeys.of("fraud", new_run_id(number)), Start("session", "fraud")).log_metric(
+            "loss", 1.0
+        )
+    with area._turn:  # no pass is under way
+        store.asked = 0
+    assert area.ship() is False
+
+    assert store.asked < 10
+    assert area.waiting().logs == area.waiting().files == 10
 
 
 def test_a_torn_last_line_is_not_sent(store: Bucket, keys: RunKeys) -> None:

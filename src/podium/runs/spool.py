@@ -25,11 +25,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from podium.errors import Invalid, KeyMissing, PodiumWarning, StoreError
+from podium.errors import Invalid, KeyMissing, PodiumWarning, StoreError, StoreUnavailable
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys
 from podium.runs.locking import is_held, is_lockable
 from podium.runs.shipping import (
@@ -115,6 +115,25 @@ class _Log:
     @property
     def run(self) -> tuple[str, ...]:
         return (self.keys.logs.segments[1], self.keys.run_id)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One attempt to send all that waits.
+
+    Attributes:
+        problems: what was refused, and why.
+        refused: the runs of which a file was; their end waits.
+        is_away: the store did not answer: the rest is not tried, for each try may take a minute.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    refused: set[tuple[str, ...]] = field(default_factory=set)
+    is_away: bool = False
+
+    def tell(self, error: OSError) -> None:
+        self.problems.append(str(error))
+        self.is_away = self.is_away or isinstance(error, StoreUnavailable)
 
 
 class Area:
@@ -228,29 +247,29 @@ class Area:
             Whether the store took all that was there when this began. What it refused is in ``problems``.
         """
         with self._turn:
-            problems: list[str] = []
-            self._ship_logs(problems, sealed=False)
+            # First of all which logs are sealed: all their files are spooled by then, and listed after this.
+            sealed = [log for log in self._logs() if not self._is_live(log)]
+            this = _Pass()
+            self._ship_logs(self._live(), this)
             files = self._files()
-            refused: set[tuple[str, ...]] = set()
             if files:
-                self._ship_files(files, refused, problems)
-            self._ship_logs(problems, sealed=True, refused=refused)
-            self.problems = tuple(problems)
-        if problems:
-            self._warn(problems[0])
-        return not problems
+                self._ship_files(files, this)
+            self._ship_logs([log for log in sealed if log.run not in this.refused], this, sealed=True)
+            self.problems = tuple(this.problems)
+        if this.problems:
+            self._warn(this.problems[0])
+        return not this.problems
 
-    def _ship_files(
-        self, files: list[tuple[Path, Key]], refused: set[tuple[str, ...]], problems: list[str]
-    ) -> None:
+    def _live(self) -> list[_Log]:
+        return [log for log in self._logs() if self._is_live(log)]
+
+    def _ship_files(self, files: list[tuple[Path, Key]], this: _Pass) -> None:
         """Send files, several at once; what the runs log meanwhile does not wait for them."""
         done = threading.Event()
 
         def send() -> None:
             try:
-                together(
-                    lambda each: self._ship_file(*each, refused, problems), files, at_once=_FILES_AT_ONCE
-                )
+                together(lambda each: self._ship_file(*each, this), files, at_once=_FILES_AT_ONCE)
             finally:
                 done.set()
 
@@ -260,16 +279,19 @@ class Area:
         except RuntimeError:  # an interpreter that ends starts no thread
             send()
         while not done.wait(SHIP_S):
-            self._ship_logs([], sealed=False)
+            self._ship_logs(self._live(), this)
 
-    def _ship_file(self, path: Path, key: Key, refused: set[tuple[str, ...]], problems: list[str]) -> None:
+    def _ship_file(self, path: Path, key: Key, this: _Pass) -> None:
+        if this.is_away:
+            this.refused.add(_run_of(key))
+            return
         try:
             self.store.put(key, path)
         except FileNotFoundError:
             return  # another shipper was faster
         except (StoreError, OSError) as error:
-            refused.add(_run_of(key))
-            problems.append(str(error))
+            this.refused.add(_run_of(key))
+            this.tell(error)
             return
         self.sent += 1
         with contextlib.suppress(OSError):
@@ -283,18 +305,11 @@ class Area:
                 folder.rmdir()
                 folder = folder.parent
 
-    def _ship_logs(
-        self, problems: list[str], *, sealed: bool, refused: Set[tuple[str, ...]] = frozenset()
-    ) -> None:
-        for log in self._logs():
-            if (not self._is_live(log)) is not sealed:
-                continue
-            if sealed and log.run in refused:
-                continue
-            before = self._shipped.get(log.path, Shipped())
-            after, error = self._ship_log(log, before, sealed=sealed)
-            if error is not None:
-                problems.append(error)
+    def _ship_logs(self, logs: Iterable[_Log], this: _Pass, *, sealed: bool = False) -> None:
+        for log in logs:
+            if this.is_away:
+                return
+            after = self._ship_log(log, self._shipped.get(log.path, Shipped()), this, sealed=sealed)
             if after.done:
                 self.sent += 1
                 self._shipped.pop(log.path, None)
@@ -302,21 +317,23 @@ class Area:
             else:
                 self._shipped[log.path] = after
 
-    def _ship_log(self, log: _Log, before: Shipped, *, sealed: bool) -> tuple[Shipped, str | None]:
+    def _ship_log(self, log: _Log, before: Shipped, this: _Pass, *, sealed: bool) -> Shipped:
         """Run the protocol for one log."""
-        told: list[str] = []
+        told = len(this.problems)
         steps = ship_log(before)
         try:
             operation = next(steps)
             while True:
-                operation = steps.send(self._perform(log, operation, told, sealed=sealed))
+                operation = steps.send(self._perform(log, operation, this, sealed=sealed))
         except StopIteration as stop:
             after: Shipped = stop.value
-            return after, (
-                told[0] if told else "the store does not show what it took"
-            ) if after.failed else None
+            if after.failed and len(this.problems) == told:
+                this.problems.append(
+                    f"{log.keys.log(log.writer_id)} is not shown as it was sent; it is sent again."
+                )
+            return after
 
-    def _perform(self, log: _Log, operation: Operation, told: list[str], *, sealed: bool) -> Answer:
+    def _perform(self, log: _Log, operation: Operation, this: _Pass, *, sealed: bool) -> Answer:
         try:
             match operation:
                 case Look():
@@ -340,7 +357,7 @@ class Area:
         except FileNotFoundError:
             return Says.GONE if isinstance(operation, Look) else Says.FAILED
         except (StoreError, OSError) as error:
-            told.append(str(error))
+            this.tell(error)
             return Says.FAILED
 
     def _parts_there(self, log: _Log) -> Iterator[Part]:
