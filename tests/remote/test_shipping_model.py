@@ -203,9 +203,17 @@ def explore(protocol: Protocol, *, shippers: int, faults: int, size: int = 3) ->
     return model
 
 
-@pytest.mark.parametrize(("shippers", "faults"), [(1, 3), (2, 1)])
-def test_no_interleaving_loses_or_hides_a_byte(shippers: int, faults: int) -> None:
-    model = explore(ship_log, shippers=shippers, faults=faults)
+@pytest.mark.parametrize(
+    ("shippers", "faults", "size"),
+    [
+        (1, 3, 3),
+        (2, 1, 2),
+        pytest.param(2, 1, 3, marks=pytest.mark.soak),  # 842,000 states
+        pytest.param(2, 2, 2, marks=pytest.mark.soak),  # 635,000 states
+    ],
+)
+def test_no_interleaving_loses_or_hides_a_byte(shippers: int, faults: int, size: int) -> None:
+    model = explore(ship_log, shippers=shippers, faults=faults, size=size)
 
     assert model.finished > 100, "the model must reach what it is about: logs that are wholly shipped"
 
