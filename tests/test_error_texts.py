@@ -260,7 +260,7 @@ def test_a_history_with_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(".podium", tmp_path / "copy", dirs_exist_ok=True)
     (tmp_path / "copy" / "models" / "fraud" / "commits" / commits[1].name).unlink()
     (tmp_path / "copy" / "models" / "fraud" / "index.json").unlink()
-    copied.registry._patience_s = 0.1
+    copied.registry._histories.patience_s = 0.1
     copied.registry.set_tag("fraud", "team", "risk")
 
 
@@ -329,7 +329,7 @@ def test_a_store_that_gives_no_answer(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     registry_of_silent = Workspace(silent).registry
     registry_of_silent._claim = lambda: None
-    registry_of_silent._patience_s = 0.1
+    registry_of_silent._histories.patience_s = 0.1
     registry_of_silent.set_tag("fraud", "team", "risk")
 
 

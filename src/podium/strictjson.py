@@ -12,7 +12,16 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["JsonValue", "canonical", "decode_float", "decode_value", "encode_float", "encode_value", "loads"]
+__all__ = [
+    "JsonValue",
+    "canonical",
+    "decode_float",
+    "decode_value",
+    "encode_float",
+    "encode_value",
+    "loads",
+    "named_floats",
+]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -62,6 +71,17 @@ def decode_float(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{value!r} is no number")
+
+
+def named_floats(value: JsonValue) -> JsonValue:
+    """A JSON value as strict JSON for others to read: NaN and infinities by their names, nothing else changed."""
+    if isinstance(value, float):
+        return encode_float(value)
+    if isinstance(value, list):
+        return [named_floats(each) for each in value]
+    if isinstance(value, dict):
+        return {key: named_floats(each) for key, each in value.items()}
+    return value
 
 
 def encode_value(value: object) -> JsonValue:

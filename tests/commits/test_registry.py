@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from podium.errors import (
     Quarantined,
     QueryError,
     Refused,
+    StoreError,
     VersionNotFound,
 )
 from podium.stores import Key, LocalStore, Store
@@ -198,12 +200,65 @@ def test_text_without_bytes_is_kept_as_far_as_it_goes(
 ) -> None:
     monkeypatch.setenv("PODIUM_USER", "ada\udcff")
     lone = "a\udcff"
-    registry.register(model(), "fraud", tags={lone: lone}, note=lone, why=lone)
-    registry.set_tag("fraud", lone, lone, version=1)
+    registry.register(model(), "fraud", tags={"a": lone}, note=lone, why=lone)
+    registry.set_tag("fraud", "b", lone, version=1)
 
-    assert registry.get_version("fraud", 1).tags["a?"] == "a?"
+    tags = registry.get_version("fraud", 1).tags
+    assert (tags["a"], tags["b"]) == ("a?", "a?")
     assert registry.history("fraud")[-1].why == "a?"
     assert registry.history("fraud")[-1].user == "ada?"
+
+
+@pytest.mark.parametrize("key", ["a\nb", "\x1b[31m", "", "a\udcff", "k" * 501], ids=ascii)
+def test_a_key_that_no_run_may_have_is_refused_here_too(three: Registry, model: MakeModel, key: str) -> None:
+    for act in (
+        lambda: three.set_tag("fraud", key, "x"),
+        lambda: three.delete_tag("fraud", key),
+        lambda: three.register(model(), "fraud", tags={key: "x"}),
+        lambda: three.log_metrics("fraud", 1, {key: 0.5}),
+    ):
+        with pytest.raises(Invalid, match=r"the key of a (tag|metric)"):
+            act()
+    assert len(three.history("fraud")) == 3
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (
+            lambda r, m: r.register(m, "fraud", tags=["a"]),
+            "tags come as a mapping of key to value, not as list",
+        ),
+        (lambda r, m: r.register(m, "fraud", note=5), "note is text, not int: 5"),
+        (lambda r, m: r.register(m, "fraud", why=5), "why is text, not int: 5"),
+        (lambda r, m: r.register(m, "fraud", gate=5), "gate is text, not int: 5"),
+        (lambda r, _: r.set_alias("fraud", "champion", 2, why=["x"]), "why is text, not list"),
+        (lambda r, _: r.set_note("fraud", None), "a note is text, not NoneType"),
+        (lambda r, _: r.set_tag("fraud", 5, "x"), "the key of a tag is text, not int: 5"),
+        (
+            lambda r, _: r.log_metrics("fraud", 1, [1]),
+            "metrics come as a mapping of key to number, not as list",
+        ),
+        (lambda r, _: r.models(None), "the filter of models is text, not None"),
+        (lambda r, _: r.versions("fraud", None), "the filter of versions is text, not None"),
+        (
+            lambda r, _: r.alias_at("fraud", "champion", 5),
+            "time is an aware datetime or ISO text, not int: 5",
+        ),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_named_and_changes_nothing(
+    three: Registry, model: MakeModel, act: Callable[[Registry, str], object], says: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(says)):
+        act(three, model())
+    assert len(three.history("fraud")) == 3
+
+
+@pytest.mark.parametrize("uri", [5, None, "fraud", Path("models:/fraud/1")], ids=str)
+def test_what_is_no_uri_says_what_one_is(three: Registry, uri: str) -> None:
+    with pytest.raises(Invalid, match="models:/<name>@<alias>"):
+        three.resolve(uri)
 
 
 @pytest.mark.parametrize(
@@ -423,7 +478,7 @@ def test_a_flight_that_is_required_refuses_what_cannot_be_tried(three: Registry)
 @pytest.fixture
 def racing(monkeypatch: pytest.MonkeyPatch) -> None:
     """One writer comes in the middle of another: as from another machine, where the lock is not seen."""
-    monkeypatch.setattr("podium.commits.registry._LOCK_PATIENCE_S", 0.01)
+    monkeypatch.setattr("podium.commits.histories._LOCK_PATIENCE_S", 0.01)
 
 
 # --- roll back -----------------------------------------------------------------------------------------------------
@@ -602,6 +657,36 @@ def test_tags_and_notes_of_model_and_version(three: Registry) -> None:
     three.delete_tag("fraud", "reviewed", version=2)
     assert three.get_model("fraud").tags == {}
     assert three.get_version("fraud", 2).tags == {"team": "fraud"}
+
+
+@pytest.mark.parametrize("copy", ["m \N{EN DASH} Kopie", "m (copy)", "m-copy", "M", "fraud.bak"])
+def test_a_folder_that_somebody_copied_beside_a_model_is_no_model(
+    three: Registry, store: LocalStore, shop: Shop, copy: str
+) -> None:
+    shutil.copytree(store.root / "models/fraud", store.root / "models" / copy)
+    (store.root / "models/.DS_Store").touch()
+    (store.root / "models/linked").symlink_to(store.root / "models/fraud")
+    fresh = Registry(store, find_source=shop.find)
+
+    assert [each.name for each in fresh.models()] == ["fraud"]
+    assert [each.version for each in fresh.versions()] == [3, 2, 1]
+    with pytest.raises(ModelNotFound, match="fraud"):
+        fresh.get_model("frau")
+
+
+def test_models_that_cannot_be_listed_are_an_error_of_the_store(store: LocalStore, shop: Shop) -> None:
+    store.root.mkdir(exist_ok=True)
+    (store.root / "models").symlink_to("models")  # a circle: no system lists it, also not for root
+
+    with pytest.raises(StoreError, match="models"):
+        Registry(store, find_source=shop.find).models()
+
+
+def test_a_file_where_the_models_should_lie_holds_none(store: LocalStore, shop: Shop) -> None:
+    store.root.mkdir(exist_ok=True)
+    (store.root / "models").touch()
+
+    assert list(Registry(store, find_source=shop.find).models()) == []
 
 
 def test_versions_and_models_are_searched_and_ordered(three: Registry, model: MakeModel) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from podium.commits import decisions
+from podium.commits.calls import write
 from podium.commits.decisions import Preflight
 from podium.commits.gate import GateFacts
-from podium.commits.index import encode_index, index_key
 from podium.commits.protocol import (
     Answer,
     Decide,
@@ -18,7 +19,6 @@ from podium.commits.protocol import (
     ObjectFiles,
     Operation,
     Outcome,
-    Put,
     Says,
     Stamp,
     Steps,
@@ -53,7 +53,6 @@ __all__ = [
     "set_alias",
     "sha256_of",
     "stamp",
-    "writing",
 ]
 
 NAME = "m"
@@ -123,22 +122,18 @@ def committing(history: History, decide: Decide, commit_id: str) -> Steps[Outcom
     return commit(history, decide, stamp(commit_id))
 
 
-def writing(steps: Steps[Outcome]) -> Steps[Outcome]:
-    """Commit, then refresh the index as the registry does: once, whatever comes of it."""
-    outcome = yield from steps
-    if outcome.record is not None:
-        yield Put(index_key(FOLDER), encode_index(outcome.history.state))
-    return outcome
+Committing: TypeAlias = Callable[[History], Steps[Outcome]]
 
 
-def _call(name: str, commit_id: str, steps: Callable[[], Steps[Outcome]]) -> Call:
-    return Call(name, stepwise(lambda: writing(steps())), commit_id)
+def _call(name: str, known: History, committing: Committing) -> Call:
+    """A verb of the registry, from its first look to its last write; the id of its commit is its name."""
+    return Call(name, stepwise(lambda: write(known, committing)), name)
 
 
 def register(content: str, known: History = FRESH, *, alias: str | None = None, by: str = "") -> Call:
     """`Registry.register`; the id of the call is its name."""
     name = f"register {content}{by}"
-    return _call(name, name, lambda: registering(known, content, alias, name))
+    return _call(name, known, lambda whole: registering(whole, content, alias, name))
 
 
 def set_alias(version: int, known: History, *, expect: int | None = None, by: str = "") -> Call:
@@ -146,21 +141,21 @@ def set_alias(version: int, known: History, *, expect: int | None = None, by: st
     name = f"set_alias {version}{by}"
     expectation = decisions.expectation(known.state, NAME, expect)
     decide = decisions.deciding_alias(NAME, ALIAS, version, expect=expectation, preflight=_FLOWN, force=False)
-    return _call(name, name, lambda: committing(known, decide, name))
+    return _call(name, known, lambda whole: committing(whole, decide, name))
 
 
 def roll_back(known: History, *, by: str = "") -> Call:
     """`Registry.rollback`."""
     name = f"rollback{by}"
     decide = decisions.deciding_rollback(NAME, ALIAS, to=None, expect=None)
-    return _call(name, name, lambda: committing(known, decide, name))
+    return _call(name, known, lambda whole: committing(whole, decide, name))
 
 
 def quarantine(version: int, known: History) -> Call:
     """`Registry.quarantine`."""
     name = f"quarantine {version}"
     decide = decisions.deciding_quarantine(NAME, version)
-    return _call(name, name, lambda: committing(known, decide, name))
+    return _call(name, known, lambda whole: committing(whole, decide, name))
 
 
 def after(*calls: Call) -> tuple[Contents, History]:

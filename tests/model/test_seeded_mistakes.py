@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from podium.commits import decisions, protocol
+from podium.commits.calls import write
 from podium.commits.fold import ModelState
 from podium.commits.index import decode_index, index_key
 from podium.commits.protocol import (
@@ -15,6 +16,7 @@ from podium.commits.protocol import (
     Draft,
     Failed,
     Get,
+    History,
     Nothing,
     Outcome,
     Put,
@@ -41,7 +43,6 @@ from tests.model.calls import (
     registering,
     set_alias,
     sha256_of,
-    writing,
 )
 from tests.model.checker import Call, Violation, explore
 from tests.model.process import stepwise
@@ -119,15 +120,15 @@ def test_writing_the_commit_before_the_manifest_is_caught() -> None:
 
 
 def _bent(
-    make: Callable[[], Steps[Outcome]], bend: Callable[[Steps[Outcome]], Steps[Outcome]], name: str
+    make: Callable[[History], Steps[Outcome]], bend: Callable[[Steps[Outcome]], Steps[Outcome]], name: str
 ) -> Call:
-    return Call(name, stepwise(lambda: writing(bend(make()))), name)
+    return Call(name, stepwise(lambda: write(FRESH, lambda known: bend(make(known)))), name)
 
 
 def _two_registers(bend: Callable[[Steps[Outcome]], Steps[Outcome]]) -> tuple[Call, Call]:
     return (
-        _bent(lambda: registering(FRESH, "a", None, "one"), bend, "one"),
-        _bent(lambda: registering(FRESH, "b", None, "two"), bend, "two"),
+        _bent(lambda known: registering(known, "a", None, "one"), bend, "one"),
+        _bent(lambda known: registering(known, "b", None, "two"), bend, "two"),
     )
 
 
@@ -190,7 +191,7 @@ def test_keeping_a_decision_after_another_commit_came_first_is_caught() -> None:
         )
         name = f"stubborn {number}"
         decide: Decide = _from_the_first_look(shipped)
-        return Call(name, stepwise(lambda: writing(committing(KNOWN, decide, name))), name)
+        return Call(name, stepwise(lambda: write(KNOWN, lambda known: committing(known, decide, name))), name)
 
     expected: dict[str, int | None] = {"stubborn 2": 1, "stubborn 3": 1}
 

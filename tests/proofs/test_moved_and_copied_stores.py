@@ -155,7 +155,7 @@ def test_a_copy_taken_while_the_store_is_written_reads_as_it_was_or_later(
             for version in range(1, acknowledged_version + 1):
                 assert workspace.load_model(f"models:/fraud/{version}").version == version
             # The copy goes on by itself, or, where cp left a hole, is never written to.
-            monkeypatch.setattr(workspace.registry, "_patience_s", 0.2)
+            monkeypatch.setattr(workspace.registry._histories, "patience_s", 0.2)
             before = commits_in(copy)
             try:
                 workspace.registry.set_tag("fraud", "copied", copy_number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
 
+from podium import Workspace
 from podium.workspace.datasets import describe
 
 VALUES = np.array([[0.5, 1.0, -2.0], [3.0, 4.25, np.nan], [6.0, 7.0, 8.0]])
@@ -124,3 +127,41 @@ def test_what_is_no_data_is_refused(data: object) -> None:
 def test_arrays_side_by_side_are_told_to_be_logged_one_by_one() -> None:
     with pytest.raises(TypeError, match=r"log_dataset\(X, 'X'\)"):
         describe((VALUES, VALUES[:, 0]), None, "train")
+
+
+@pytest.mark.parametrize(
+    ("data", "shape"),
+    [
+        (VALUES, (3, 3)),
+        (np.zeros(5), (5,)),
+        (np.zeros((2, 28, 28)), (2, 28, 28)),
+        (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), (2, 2)),
+        (pd.Series([1, 2, 3]), (3,)),
+        (pl.DataFrame({"a": [1, 2], "b": ["x", "y"]}), (2, 2)),
+        (pl.LazyFrame({"a": [1, 2], "b": ["x", "y"]}), (2, 2)),
+        (pl.Series([1, 2, 3]), (3,)),
+        (csr_matrix(np.eye(3, 4)), (3, 4)),
+        ({"a": [1, 2], "b": ["x", "y"]}, (2, 2)),
+        ([[1, 2, 3], [4, 5, 6]], (2, 3)),
+        ([{"a": 1}, {"a": 2}], (2, 1)),
+        ([1, 2, 3], (3,)),
+        ([], (0,)),
+    ],
+)
+def test_the_shape_was_never_noted(tmp_path: Path, data: object, shape: tuple[int, ...]) -> None:
+    with Workspace(tmp_path / "store").start_run() as run:
+        said = run.log_dataset(data, "X")
+
+    (read,) = run.datasets
+    assert said.shape == read.shape == shape
+    assert said.rows == read.rows == shape[0]
+    (log,) = (tmp_path / "store").rglob("*.jsonl")
+    (line,) = [each for each in map(json.loads, log.read_text().splitlines()) if "digest" in each]
+    assert line["shape"] == list(shape)
+
+
+def test_a_file_has_no_shape(tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("a,b")
+
+    assert describe(file, None, "train").shape is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from podium import Workspace, track
+from podium import Workspace, strictjson, track
 from podium.errors import Invalid, PodiumWarning, StoreUnavailable
 from podium.stores import LocalStore
 from podium.testing import Fail, FaultyStore
@@ -354,3 +356,25 @@ def test_all_of_it_is_on_the_current_run_too(tmp_path: Path, monkeypatch: pytest
         track.define_metric("speed", goal="max")
 
     assert [each.path for each in run.artifacts()] == ["a.png", "f.svg", "t.json"]
+
+
+def test_a_dict_with_nan_was_no_json_to_any_other_parser() -> None:
+    value = {
+        "loss": float("nan"),
+        "best": [float("inf"), {"worst": -float("inf")}],
+        "$float": 1.5,
+        "text": "NaN",
+    }
+
+    with track.start_run() as run:
+        track.log_dict(value, "report.json")
+        track.log_dict(value, "report.yaml")
+
+    text = run.download("report.json").read_text()
+    assert strictjson.loads(text) == {
+        "loss": "NaN",
+        "best": ["Infinity", {"worst": "-Infinity"}],
+        "$float": 1.5,
+        "text": "NaN",
+    }
+    assert math.isnan(yaml.safe_load(run.download("report.yaml").read_text())["loss"])

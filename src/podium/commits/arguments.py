@@ -1,8 +1,7 @@
-"""What callers of the registry pass, checked and brought into form. Pure but for who the caller is."""
+"""What callers of the registry pass, checked and brought into form. Pure."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import SupportsFloat
 
@@ -10,19 +9,22 @@ from podium.commits.gate import GateFacts
 from podium.commits.protocol import LocalFile, ObjectFiles
 from podium.commits.source import ModelSource
 from podium.commits.vocabulary import MetricFacts, Register
-from podium.errors import Invalid
+from podium.runs.events import check_key
 
 __all__ = [
-    "actor",
     "candidate_facts",
+    "check_filter",
     "check_force",
     "check_gate",
     "check_why",
     "free_text",
-    "key_text",
+    "metric_values",
     "number",
     "object_files",
+    "optional_text",
     "register_body",
+    "tag_texts",
+    "text_of",
 ]
 
 
@@ -30,7 +32,6 @@ def register_body(
     found: ModelSource, alias: str | None, tags: Mapping[str, object] | None, note: str | None
 ) -> Register:
     """What is registered, as a commit says it; the decision adds version, object, verdict and preflight."""
-    given = {key_text(key, "tag"): free_text(str(value)) for key, value in (tags or {}).items()}
     return Register(
         version=None,
         object_key=None,
@@ -44,8 +45,8 @@ def register_body(
         alias=alias,
         params=dict(found.params),
         metrics={key: _metric_facts(found, key, value) for key, value in found.metrics.items()},
-        tags={**found.tags, **given},
-        note=free_text(note or ""),
+        tags={**found.tags, **tag_texts(tags)},
+        note=optional_text(note, "note"),
     )
 
 
@@ -80,8 +81,9 @@ def object_files(found: ModelSource, object_key: str) -> ObjectFiles:
 
 
 def check_gate(gate: str | None) -> None:
-    """Raise `QueryError` for a gate that does not parse."""
+    """Raise `QueryError` for a gate that does not parse, `TypeError` for one that is no text."""
     if gate is not None:
+        text_of(gate, "gate")
         from podium.search import parse_gate
 
         parse_gate(gate)
@@ -99,18 +101,61 @@ def check_why(why: object, verb: str) -> None:
         raise TypeError(f"{verb} needs a reason that is kept for ever: pass why='...'.")
 
 
-def key_text(key: object, what: str) -> str:
-    """The key of a tag or metric, if it can be one."""
-    if not isinstance(key, str) or not key:
-        raise Invalid(f"the key of a {what} is a text that is not empty, not {key!r}.")
-    return free_text(key)
+def check_filter(filter_text: object, verb: str) -> None:
+    """Raise `TypeError` for a filter that is no text."""
+    if not isinstance(filter_text, str):
+        raise TypeError(
+            f'the filter of {verb} is text, not {filter_text!r}; leave it out, or give "", for all.'
+        )
 
 
-def free_text(text: object) -> str:
+def free_text(text: str) -> str:
     """A text that has bytes: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def text_of(text: object, what: str) -> str:
+    """What is given as a text.
+
+    Raises:
+        TypeError: it is none.
+    """
     if not isinstance(text, str):
-        raise TypeError(f"a text is needed, not {type(text).__name__}: {text!r}")
-    return text.encode("utf-8", "replace").decode()  # a lone surrogate has no bytes
+        raise TypeError(f"{what} is text, not {type(text).__name__}: {text!r:.100}")
+    return free_text(text)
+
+
+def optional_text(text: object, what: str) -> str:
+    """What is given as a text; None is none.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    return "" if text is None else text_of(text, what)
+
+
+def metric_values(metrics: Mapping[str, SupportsFloat]) -> dict[str, float]:
+    """Metrics as they are kept.
+
+    Raises:
+        TypeError, Invalid: a key or value can never be right, or this is no mapping.
+    """
+    if not hasattr(metrics, "items"):  # a Series of pandas has them, and is no Mapping
+        raise TypeError(f"metrics come as a mapping of key to number, not as {type(metrics).__name__}.")
+    return {check_key(key, "metric"): number(key, value) for key, value in metrics.items()}
+
+
+def tag_texts(tags: Mapping[str, object] | None) -> dict[str, str]:
+    """Tags as they are kept.
+
+    Raises:
+        TypeError, Invalid: a key can never be right, or this is no mapping.
+    """
+    if tags is None:
+        return {}
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags come as a mapping of key to value, not as {type(tags).__name__}.")
+    return {check_key(key, "tag"): free_text(str(value)) for key, value in tags.items()}
 
 
 def number(key: str, value: SupportsFloat) -> float:
@@ -126,16 +171,3 @@ def number(key: str, value: SupportsFloat) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise no_number from error
-
-
-def actor() -> str:
-    """Who acts: ``PODIUM_USER``, else the login name."""
-    named = os.environ.get("PODIUM_USER")
-    if named:
-        return free_text(named)
-    import getpass
-
-    try:
-        return free_text(getpass.getuser())
-    except (OSError, KeyError, ImportError):
-        return "unknown"

@@ -71,7 +71,11 @@ def run(
                     pauses, answer = pauses + 1, Says.DONE
                     waited_s += clock() - began_s
             else:
-                answer = perform(store, operation)
+                try:
+                    answer = perform(store, operation)
+                except OSError as error:
+                    operation = steps.throw(error)  # the protocol knows whether it may pass over it
+                    continue
                 if isinstance(answer, Failed):
                     waited_s += clock() - began_s
             operation = steps.send(answer)

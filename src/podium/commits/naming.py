@@ -101,15 +101,15 @@ def check_alias(alias: object) -> str:
     return text
 
 
-def parse_model_uri(uri: str) -> ModelUri:
+def parse_model_uri(uri: object) -> ModelUri:
     """Read a ``models:/`` URI.
 
     Raises:
         Invalid: it is none.
     """
-    rest = uri.removeprefix(_SCHEME)
-    if rest == uri:
+    if not isinstance(uri, str) or not uri.startswith(_SCHEME):
         raise _no_uri(uri)
+    rest = uri.removeprefix(_SCHEME)
     if rest.startswith("/"):
         raise Invalid(f"{uri!r} has a slash too many: write {_SCHEME + rest.lstrip('/')!r}.")
     name, slash, last = rest.rpartition("/")
@@ -153,7 +153,7 @@ def _meant(text: str) -> str | None:
     return None
 
 
-def _no_uri(uri: str) -> Invalid:
+def _no_uri(uri: object) -> Invalid:
     return Invalid(
         f"{uri!r} names no version of a model. Write models:/<name>@<alias>, models:/<name>/<number>, "
         "models:/<name>/latest or models:/<name>@sha256:<digest>."

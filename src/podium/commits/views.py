@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Self
 
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
-from podium.commits.fold import ModelState
+from podium.commits.fold import ModelState, VersionState
 from podium.commits.vocabulary import CommitRecord
 from podium.errors import Invalid
-from podium.search import Family, Field, matches, parse_filter, parse_order, sort
-from podium.table import MISSING
+from podium.search import MODELS, VERSIONS, Field, Subject, parse_field, select
+from podium.table import MISSING, Table
+from podium.times import milliseconds_of, time_of
 
-__all__ = ["commit_fact", "milliseconds", "model_fact", "select", "version_fact", "version_uri"]
+__all__ = [
+    "Versions",
+    "commit_fact",
+    "found_models",
+    "found_versions",
+    "milliseconds",
+    "model_fact",
+    "subject_of_version",
+    "version_fact",
+    "version_uri",
+]
 
 
 def version_uri(name: str, version: int) -> str:
@@ -21,15 +34,12 @@ def version_uri(name: str, version: int) -> str:
     return f"models:/{name}/{version}"
 
 
-def _time(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)
-
-
-def milliseconds(time: datetime | str) -> float:
+def milliseconds(time: datetime | str) -> int | float:
     """A moment as milliseconds since 1970.
 
     Raises:
         Invalid: text that is no time, or a time without a zone.
+        TypeError: neither.
     """
     if isinstance(time, str):
         try:
@@ -39,9 +49,11 @@ def milliseconds(time: datetime | str) -> float:
                 f"{time!r} is no time: write it as in 2026-11-01 or 2026-11-01T09:30:00+01:00."
             ) from error
         time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    if not isinstance(time, datetime):
+        raise TypeError(f"time is an aware datetime or ISO text, not {type(time).__name__}: {time!r}")
     if time.tzinfo is None:
         raise Invalid(f"{time!r} has no time zone: give an aware datetime, for instance datetime.now(UTC).")
-    return time.timestamp() * 1000
+    return milliseconds_of(time)
 
 
 def version_fact(state: ModelState, number: int) -> ModelVersion:
@@ -53,7 +65,7 @@ def version_fact(state: ModelState, number: int) -> ModelVersion:
         uri=version_uri(state.name, number),
         sha256=version.sha256,
         run_id=version.run_id,
-        start_time=_time(version.time_ms),
+        start_time=time_of(version.time_ms),
         user=version.user,
         note=version.note,
         aliases=state.holders_of(number),
@@ -87,7 +99,7 @@ def commit_fact(record: CommitRecord) -> Commit:
         alias=getattr(body, "alias", None),
         from_version=getattr(body, "from_version", None),
         to_version=None if body.verb == "delete_alias" else getattr(body, "version", None),
-        time=_time(record.time_ms),
+        time=time_of(record.time_ms),
         user=record.user,
         host=record.host,
         why=record.why,
@@ -98,33 +110,92 @@ def commit_fact(record: CommitRecord) -> Commit:
     )
 
 
-Fact = TypeVar("Fact", RegisteredModel, ModelVersion)
+# --- searching ------------------------------------------------------------------------------------------------------
 
 
-def select(
-    facts: list[Fact],
-    family: Family,
+class Versions(Table[ModelVersion]):
+    """Versions, whose `min` and `max` take each field that a filter takes: ``"max(metrics.f1)"`` as well."""
+
+    def __init__(
+        self,
+        rows: Sequence[ModelVersion] = (),
+        states: Mapping[tuple[str, int], VersionState] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(rows)
+        self._states = states
+
+    def _with_rows(self, rows: Sequence[ModelVersion]) -> Self:
+        return type(self)(rows, self._states)
+
+    def _lookup(self, row: ModelVersion, field: str) -> object:
+        return subject_of_version(row, self._states[row.name, row.version])(_field_of_version(field))
+
+
+@functools.lru_cache(maxsize=256)
+def _field_of_version(field: str) -> Field:
+    return parse_field(field, fields=VERSIONS)
+
+
+def subject_of_version(fact: ModelVersion, state: VersionState) -> Subject:
+    """A version as the search grammar sees it; its metrics, params and tags are what a gate sees of it."""
+    facts = state.gate_facts
+    return lambda of: getattr(fact, of.key, MISSING) if of.entity == "attribute" else facts.lookup(of)
+
+
+def _subject_of_model(fact: RegisteredModel) -> Subject:
+    return lambda of: (
+        getattr(fact, of.key, MISSING) if of.entity == "attribute" else fact.tags.get(of.key, MISSING)
+    )
+
+
+def found_versions(
+    states: Callable[[], Iterable[ModelState]],
     filter_text: str,
     order_by: str | Sequence[str],
     limit: int | None,
-) -> list[Fact]:
-    """The facts that match, in order."""
-    if limit is not None and (isinstance(limit, bool) or limit < 0):
-        raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
-    expr = parse_filter(filter_text, fields=family)
-    order = parse_order(order_by, fields=family)
-    now = datetime.now(UTC)
-    kept = [each for each in facts if matches(expr, _subject(each), now=now)]
-    return sort(kept, order, _subject, fields=family)[:limit]
+) -> Versions:
+    """The versions that match, in order; deleted ones are left out. Models are read once the question makes sense."""
+    known: dict[tuple[str, int], VersionState] = {}
+
+    def facts() -> Iterator[ModelVersion]:
+        for state in states():
+            for number, version in state.versions.items():
+                if not version.deleted:
+                    known[state.name, number] = version
+                    yield version_fact(state, number)
+
+    found = select(
+        facts(),
+        filter_text,
+        order_by=order_by,
+        limit=limit,
+        subject_of=lambda fact: subject_of_version(fact, known[fact.name, fact.version]),
+        fields=VERSIONS,
+        now=datetime.now(UTC),
+    )
+    return Versions(found, known)
 
 
-def _subject(fact: RegisteredModel | ModelVersion) -> Callable[[Field], object]:
-    def value(of: Field) -> object:
-        if of.entity == "attribute":
-            return getattr(fact, of.key, MISSING)
-        mapping = getattr(fact, of.entity, None)
-        if not isinstance(mapping, Mapping) or of.aggregate is not None:
-            return MISSING
-        return mapping.get(of.key, MISSING)
+def found_models(
+    states: Callable[[], Iterable[ModelState]],
+    filter_text: str,
+    order_by: str | Sequence[str],
+    limit: int | None,
+) -> Table[RegisteredModel]:
+    """The models that match, in order."""
 
-    return value
+    def facts() -> Iterator[RegisteredModel]:
+        for state in states():
+            yield model_fact(state)
+
+    return Table(
+        select(
+            facts(),
+            filter_text,
+            order_by=order_by,
+            limit=limit,
+            subject_of=_subject_of_model,
+            fields=MODELS,
+            now=datetime.now(UTC),
+        )
+    )

@@ -48,7 +48,8 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.keys import Key, is_segment, name_segment
+from podium.stores.folders import folders_in
+from podium.stores.keys import Key, name_segment
 from podium.stores.together import together
 from podium.strictjson import canonical, loads
 
@@ -140,14 +141,10 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
 
 def experiments(store: Store) -> list[FoundExperiment]:
     """All experiments, by name; one whose file is damaged goes by the name of its folder."""
-    root = store.local_path(EXPERIMENTS)
-    if root is None:
-        folders = {EXPERIMENTS / entry.key.segments[1] for entry in store.list(EXPERIMENTS)}
+    folders = folders_in(store, EXPERIMENTS)
+    if store.local_path(EXPERIMENTS) is None:
         opened = together(lambda folder: _opened(store, folder), folders)
     else:
-        folders = {
-            EXPERIMENTS / each for each in _names_in(root) if is_segment(each) and (root / each).is_dir()
-        }
         opened = [_opened(store, folder) for folder in folders]
     return sorted(opened, key=lambda each: (each.name, each.folder))
 

@@ -10,6 +10,7 @@ from podium.search.evaluate import Subject, Summary, aggregate_of, matches, sort
 from podium.search.expressions import Expr, Field, OrderKey, fields_of, push_not, to_text
 from podium.search.families import EXPERIMENTS, GATE, MODELS, RUNS, VERSIONS, Family
 from podium.search.grammar import is_alias_name, parse_field, parse_filter, parse_gate, parse_order
+from podium.search.selecting import check_limit, select
 
 __all__ = [
     "EXPERIMENTS",
@@ -24,6 +25,7 @@ __all__ = [
     "Subject",
     "Summary",
     "aggregate_of",
+    "check_limit",
     "fields_of",
     "is_alias_name",
     "matches",
@@ -32,6 +34,7 @@ __all__ = [
     "parse_gate",
     "parse_order",
     "push_not",
+    "select",
     "sort",
     "to_text",
 ]

@@ -13,7 +13,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar, assert_never
 
 from podium.search.expressions import (
@@ -35,6 +35,7 @@ from podium.search.expressions import (
 )
 from podium.search.families import RUNS, Family
 from podium.table import MISSING
+from podium.times import milliseconds_of
 
 __all__ = [
     "Subject",
@@ -54,8 +55,6 @@ Subject: TypeAlias = Callable[[Field], object]
 Number: TypeAlias = int | float
 Row = TypeVar("Row")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 # Of a text that is a number; float() would also take "nan", "1_000" and digits of other scripts.
 _NUMBER_TEXT = re.compile(r"\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
@@ -105,7 +104,7 @@ def matches(expr: Expr | None, subject: Subject, *, now: datetime) -> bool:
         subject: the row.
         now: what ``-7d`` is seven days before; aware.
     """
-    return expr is None or _matches(expr, subject, _milliseconds(now), negated=False)
+    return expr is None or _matches(expr, subject, milliseconds_of(now), negated=False)
 
 
 def _matches(expr: Expr, subject: Subject, now_ms: Number, *, negated: bool) -> bool:
@@ -242,16 +241,10 @@ def number_of(value: object) -> Number:
     if isinstance(value, int | float):
         return value
     if isinstance(value, datetime):
-        return _milliseconds(value)
+        return milliseconds_of(value)
     if isinstance(value, str) and len(value) <= _MOST_NUMBER_CHARACTERS and _NUMBER_TEXT.fullmatch(value):
         return float(value)
     return math.nan
-
-
-def _milliseconds(moment: datetime) -> Number:
-    """Exact for whole milliseconds, which every time podium writes is."""
-    whole, rest = divmod(moment - _EPOCH, _MILLISECOND)
-    return whole + rest / _MILLISECOND if rest else whole
 
 
 def _text_of(value: object) -> str:

@@ -24,6 +24,7 @@ from podium.runs import events
 from podium.runs.events import check_key
 from podium.runs.fold import RunState
 from podium.runs.reader import FoundRun, find_again, refresh, status_of
+from podium.strictjson import named_floats
 from podium.workspace import open_runs, two_lines
 from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
@@ -315,6 +316,9 @@ class ActiveRun(Run):
     def log_dict(self, value: Mapping[str, object] | Sequence[object], path: str) -> None:
         """Keep a mapping or list as JSON, or as YAML where ``path`` ends in .yaml or .yml.
 
+        JSON has no NaN and no infinities: there they are the texts "NaN", "Infinity" and "-Infinity", which ``float``
+        reads. YAML has words of its own for them.
+
         Raises:
             TypeError: something in it has no such form.
         """
@@ -325,7 +329,7 @@ class ActiveRun(Run):
 
             text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
         else:
-            text = json.dumps(plain, indent=2, ensure_ascii=False)
+            text = json.dumps(named_floats(plain), indent=2, ensure_ascii=False, allow_nan=False)
         self._keep(path, text.encode("utf-8", "surrogatepass"))
 
     def log_figure(self, figure: object, path: str) -> None:
@@ -394,7 +398,7 @@ class ActiveRun(Run):
             self._keep(path, table_bytes(rows, path))
 
     def log_dataset(self, data: object, name: str | None = None, *, context: str = "train") -> Dataset:
-        """Note which data the run uses: name, digest, schema and rows; never the data.
+        """Note which data the run uses: name, digest, shape and schema; never the data.
 
         Args:
             data: an array, a frame, columns, rows, or the path of a file.
@@ -410,7 +414,9 @@ class ActiveRun(Run):
         from podium.workspace.datasets import describe
 
         found = describe(data, name, context)
-        self._writer.append(events.Dataset(found.name, found.digest, found.context, found.rows, found.schema))
+        self._writer.append(
+            events.Dataset(found.name, found.digest, found.context, found.rows, found.schema, found.shape)
+        )
         return found
 
     def log_model(

@@ -1,4 +1,4 @@
-"""Recognise data again: a digest of its values, its rows and its types, and never the data itself.
+"""Recognise data again: a digest of its values, its shape and its types, and never the data itself.
 
 Equal values have equal digests, whether they come as a pandas or polars frame, a numpy array or Python lists, and
 in whichever process: what is hashed is the table column by column, each number as a float64. Column names are no
@@ -13,7 +13,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ _MISSING_TYPES = ("NAType", "NaTType")  # of pandas
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    rows: int | None
+    dimensions: tuple[int, ...] | None
     schema: Mapping[str, str] | None
     digest: str
 
@@ -50,19 +50,30 @@ def describe(data: object, name: str | None, context: str) -> Dataset:
     shape = _shape_of(data)
     if name is None:
         name = data.name if isinstance(data, Path) else "dataset"
-    return Dataset(name=name, digest=shape.digest, context=context, rows=shape.rows, schema=shape.schema)
+    dimensions = shape.dimensions
+    return Dataset(
+        name=name,
+        digest=shape.digest,
+        context=context,
+        rows=dimensions[0] if dimensions else None,
+        schema=shape.schema,
+        shape=dimensions,
+    )
 
 
 def _shape_of(data: Any) -> _Shape:
     if isinstance(data, Path):
-        return _Shape(rows=None, schema=None, digest=_file_digest(data))
+        return _Shape(dimensions=None, schema=None, digest=_file_digest(data))
     if hasattr(data, "tocsr"):
         return _of_sparse(data)
     columns = _frame_columns(data)
     if columns is not None:
         types = {name: _type_name(column) for name, column in columns.items()}
+        rows = len(next(iter(columns.values()), ()))
         return _of_columns(
-            [_column_chunks(_plain_column(each)) for each in columns.values()], len(data), types
+            [_column_chunks(_plain_column(each)) for each in columns.values()],
+            (rows,) if hasattr(data, "to_frame") else (rows, len(columns)),
+            types,
         )
     if hasattr(data, "detach") and hasattr(data, "numpy"):
         data = data.detach().cpu().numpy()  # torch
@@ -106,7 +117,6 @@ def _of_array(data: Any) -> _Shape:
 
     values = np.asarray(data)
     schema = {"array": f"{values.dtype}[{', '.join(map(str, values.shape))}]"}
-    rows = int(values.shape[0]) if values.ndim else None
     if values.ndim <= 1:
         columns = [_column_chunks(values.reshape(-1))]
     elif values.ndim == 2:
@@ -114,7 +124,7 @@ def _of_array(data: Any) -> _Shape:
     else:
         # Nothing else has such a form, so there is nothing its columns would have to agree with.
         columns = [_column_chunks(np.array(values.shape)), _column_chunks(values.reshape(-1))]
-    return _of_columns(columns, rows, schema)
+    return _of_columns(columns, values.shape, schema)
 
 
 def _of_sparse(data: Any) -> _Shape:
@@ -122,7 +132,7 @@ def _of_sparse(data: Any) -> _Shape:
     matrix.sum_duplicates()
     schema = {"sparse": f"{matrix.dtype}[{', '.join(map(str, matrix.shape))}]"}
     parts = (matrix.indptr, matrix.indices, matrix.data)
-    return _of_columns([_column_chunks(each) for each in parts], int(matrix.shape[0]), schema)
+    return _of_columns([_column_chunks(each) for each in parts], tuple(map(int, matrix.shape)), schema)
 
 
 def _of_mapping(data: Mapping[Any, Any]) -> _Shape:
@@ -132,7 +142,9 @@ def _of_mapping(data: Mapping[Any, Any]) -> _Shape:
         raise TypeError(f"the columns of a dataset have one length; these have {sorted(lengths)}.")
     schema = {name: _element_type(column) for name, column in columns.items()}
     return _of_columns(
-        [_column_chunks(column) for column in columns.values()], next(iter(lengths), 0), schema
+        [_column_chunks(column) for column in columns.values()],
+        (next(iter(lengths), 0), len(columns)),
+        schema,
     )
 
 
@@ -160,14 +172,15 @@ def _of_rows(data: Sequence[Any]) -> _Shape:
         return _of_mapping({str(at): list(column) for at, column in enumerate(zip(*data, strict=True))})
     if any(getattr(row, "ndim", 0) for row in data):
         raise TypeError("log each array or frame as a dataset of its own: log_dataset(X, 'X').")
-    return _of_mapping({"0": data})
+    plain = _of_mapping({"0": data})
+    return replace(plain, dimensions=(len(data),))
 
 
 # --- the digest ----------------------------------------------------------------------------------------------
 
 
 def _of_columns(
-    columns: Iterable[Iterator[bytes]], rows: int | None, schema: Mapping[str, str] | None
+    columns: Iterable[Iterator[bytes]], dimensions: tuple[int, ...], schema: Mapping[str, str] | None
 ) -> _Shape:
     whole = hashlib.sha256()
     for column in columns:
@@ -175,7 +188,7 @@ def _of_columns(
         for chunk in column:
             one.update(chunk)
         whole.update(one.digest())
-    return _Shape(rows=rows, schema=schema, digest=whole.hexdigest()[:_DIGEST_CHARACTERS])
+    return _Shape(dimensions=dimensions, schema=schema, digest=whole.hexdigest()[:_DIGEST_CHARACTERS])
 
 
 def _file_digest(path: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from podium.strictjson import JsonValue
@@ -22,7 +22,6 @@ __all__ = [
     "MetricSummary",
     "ParamValue",
     "Status",
-    "time_of",
 ]
 
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
@@ -35,12 +34,6 @@ END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
 
 ParamValue: TypeAlias = JsonValue
 """A JSON value: it comes back with the type it went in with."""
-
-
-def time_of(milliseconds: int) -> datetime:
-    """The aware UTC time of milliseconds since 1970."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +86,7 @@ class Dataset:
         context: what it was used for: ``"train"``, ``"test"`` ...
         rows: how many; None where that has no meaning.
         schema: type of each column; None where that has no meaning.
+        shape: length of each dimension, as of an array; None where that has no meaning.
     """
 
     name: str
@@ -100,6 +94,7 @@ class Dataset:
     context: str
     rows: int | None
     schema: Mapping[str, str] | None
+    shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overloa
 
 from podium.errors import missing_extra
 from podium.table import Table
-from podium.workspace.facts import time_of
+from podium.times import time_of
 
 if TYPE_CHECKING:
     import numpy as np

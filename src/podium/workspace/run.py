@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.reader import FoundRun, read_columns
 from podium.table import Table
-from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status, time_of
+from podium.times import time_of
+from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status
 from podium.workspace.goals import known_goal
 from podium.workspace.history import History, Series
 
@@ -212,7 +213,7 @@ class Run:
     def datasets(self) -> Sequence[Dataset]:
         """The data it used, the first logged first."""
         return tuple(
-            Dataset(each.name, each.digest, each.context, each.rows, each.schema)
+            Dataset(each.name, each.digest, each.context, each.rows, each.schema, each.shape)
             for each in self._now().state.datasets
         )
 

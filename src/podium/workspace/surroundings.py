@@ -12,10 +12,11 @@ import sys
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
+from podium.identity import host_name
 from podium.workspace.gitstate import checkout_here
 from podium.workspace.redaction import redacted_arguments
 
-__all__ = ["host_name", "packages", "surroundings", "user_name"]
+__all__ = ["packages", "surroundings"]
 
 _SCHEDULERS = (
     "SLURM_JOB_ID",
@@ -53,7 +54,7 @@ _LONGEST_VERSION = 60
 
 def surroundings() -> Mapping[str, str]:
     """Facts about this process as it is now, all text."""
-    return {**_process_facts(), **checked_out(), **packages()}
+    return {**_process_facts(), **_job_facts(), **checked_out(), **packages()}
 
 
 @functools.cache
@@ -66,7 +67,12 @@ def _process_facts() -> Mapping[str, str]:
         "script": os.path.basename(sys.argv[0]) if sys.argv else "",
         "arguments": " ".join(redacted_arguments(sys.argv[1:]))[:_LONGEST],
     }
-    facts.update({name.lower(): os.environ.get(name, "")[:100] for name in _SCHEDULERS})
+    return {name: text for name, text in facts.items() if text}
+
+
+def _job_facts() -> Mapping[str, str]:
+    """What schedulers say: read anew, for launchers set a rank after the fork, and after an earlier run."""
+    facts = {name.lower(): os.environ.get(name, "")[:100] for name in _SCHEDULERS}
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         facts["pod"] = host_name()  # inside a pod that is its name
     return {name: text for name, text in facts.items() if text}
@@ -106,29 +112,3 @@ def packages() -> Mapping[str, str]:
             if isinstance(version, str) and not name.startswith("_")
         }
     return _packages.found
-
-
-def user_name() -> str:
-    """Who is acting: ``PODIUM_USER``, else the login name, else nobody in particular."""
-    named = os.environ.get("PODIUM_USER")
-    if named:
-        return named
-    return _login_name()
-
-
-@functools.cache
-def _login_name() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no name for this number: containers run like that
-        return "unknown"
-
-
-@functools.cache
-def host_name() -> str:
-    """The name of this machine."""
-    if hasattr(os, "uname"):
-        return os.uname().nodename
-    return os.environ.get("COMPUTERNAME", "")

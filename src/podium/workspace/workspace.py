@@ -28,6 +28,7 @@ from podium.errors import (
     StoreUnavailable,
     near_names,
 )
+from podium.identity import host_name, user_name
 from podium.ids import new_run_id
 from podium.runs.events import Deleted, Note, Start, Tags, check_key
 from podium.runs.experiments import edit_experiment, read_experiment
@@ -51,21 +52,23 @@ from podium.stores.header import read_header
 from podium.stores.keys import Key
 from podium.stores.places import Place, claim, find_place, may_run_code
 from podium.table import Table
+from podium.times import time_of
 from podium.workspace import endings, open_runs, two_lines
 from podium.workspace.active import ActiveRun, checked_note, tag_texts
 from podium.workspace.experiments import checked_experiment, default_experiment
-from podium.workspace.facts import Experiment, time_of
+from podium.workspace.facts import Experiment
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
 from podium.workspace.reports import CopyReport, SyncReport
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
-from podium.workspace.surroundings import host_name, surroundings, user_name
+from podium.workspace.surroundings import surroundings
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
     from podium.commits.lastknown import LastKnown
-    from podium.commits.registry import Located, Registry
+    from podium.commits.locating import Located
+    from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
@@ -382,8 +385,9 @@ class Workspace:
 
         Raises:
             QueryError: filter or order do not parse.
+            Invalid: the limit is no count.
         """
-        from podium.search import matches, parse_filter, parse_order, sort
+        from podium.search import RUNS, select
         from podium.workspace.subjects import subject_of
 
         if not isinstance(filter, str):
@@ -391,17 +395,18 @@ class Workspace:
                 f"search_runs takes a filter first, not {filter!r}. podium has no experiment ids; write "
                 'search_runs("metrics.f1 > 0.9", experiment="fraud").'
             )
-        if limit is not None and (isinstance(limit, bool) or limit < 0):
-            raise Invalid(f"limit={limit!r}: give a number from 0, or None for all.")
-        expr, order = parse_filter(filter), parse_order(order_by)
-        now = datetime.now(UTC)
-        kept = [
-            run
-            for each in self._wanted(experiment)
-            for run in self._runs_marked(each, deleted=deleted)
-            if matches(expr, subject_of(run), now=now)
-        ]
-        return Runs(sort(kept, order, subject_of)[:limit])
+        runs = (run for each in self._wanted(experiment) for run in self._runs_marked(each, deleted=deleted))
+        return Runs(
+            select(
+                runs,
+                filter,
+                order_by=order_by,
+                limit=limit,
+                subject_of=subject_of,
+                fields=RUNS,
+                now=datetime.now(UTC),
+            )
+        )
 
     def _runs_marked(self, experiment: FoundExperiment, *, deleted: bool) -> Iterator[Run]:
         """The runs of an experiment that are deleted, by themselves or with it, or those that are not."""
