@@ -506,13 +506,13 @@ class Registry:
                 held = move[1]
         return None if held is None else version_fact(history.state, held)
 
-    def within(self, patience_s: float) -> Registry:
+    def _within(self, patience_s: float) -> Registry:
         """This registry, for who does not want to wait so long; what either reads the other knows."""
         hasty = copy.copy(self)
         hasty._histories = self._histories.within(patience_s)
         return hasty
 
-    def last_seen(self, name: str) -> ModelState:
+    def _last_seen(self, name: str) -> ModelState:
         """A model as this process last read it, without reading."""
         return self._histories.last_seen(check_model_name(name))
 

@@ -682,7 +682,7 @@ class Workspace:
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
 
-        registry = self.registry.within(_OFFLINE_PATIENCE_S)
+        registry = self.registry._within(_OFFLINE_PATIENCE_S)
         age_s: float | None = None
 
         def resolve() -> str:
@@ -754,7 +754,7 @@ class Workspace:
             assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
             return _located_at(folder, located)
         try:
-            hasty = self.registry.within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
+            hasty = self.registry._within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
             located = hasty.locate(uri)
             _check_same(uri, located.manifest, expected)
             folder = self._fetched(located)
@@ -762,7 +762,7 @@ class Workspace:
             if not allow_offline:
                 raise
             return self._place_as_last_known(uri, expected, error)
-        self._last_known().note(self.registry.last_seen(located.name))
+        self._last_known().note(self.registry._last_seen(located.name))
         return _located_at(folder, located)
 
     def _place_as_last_known(self, uri: str, expected: str | None, error: StoreUnavailable) -> _Found:
