@@ -93,8 +93,13 @@ def near_names(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, 
     return tuple(difflib.get_close_matches(name, list(known), n=most, cutoff=0.5))
 
 
+def did_you_mean(near: Sequence[str]) -> str:
+    """What a message about a wrong name ends in: the question, or nothing. `NotFound` asks by itself."""
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 class NotFound(PodiumError, LookupError):
-    """Nothing is there under that name.
+    """Nothing is there under that name; where names look alike, the message ends by asking for them.
 
     Attributes:
         name: what was asked for.
@@ -102,9 +107,7 @@ class NotFound(PodiumError, LookupError):
     """
 
     def __init__(self, message: str, *, name: str = "", near: Sequence[str] = ()) -> None:
-        if near:
-            message = f"{message} Did you mean {' or '.join(repr(each) for each in near)}?"
-        super().__init__(message)
+        super().__init__(message + did_you_mean(near))
         self.name = name
         self.near: tuple[str, ...] = tuple(near)
 

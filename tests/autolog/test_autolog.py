@@ -36,7 +36,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from podium import Workspace, load_model, registry, track
-from podium.errors import Invalid, PodiumWarning
+from podium.errors import Invalid, PodiumWarning, StoreUnavailable
+from podium.stores import LocalStore
+from podium.testing import Fail, FaultyStore
 from podium.types import Run
 
 X, y = load_iris(return_X_y=True)
@@ -1068,3 +1070,55 @@ def test_silent_says_nothing() -> None:
 def test_a_gate_without_a_name_to_register_is_refused() -> None:
     with pytest.raises(Invalid, match="pass register="):
         track.autolog(gate="metrics.f1 > 0.9")
+
+
+# --- what could not be kept --------------------------------------------------------------------------------------
+
+
+def full_disk(folder: Path) -> FaultyStore:
+    """A store that takes logs, and no file."""
+
+    def refuse(verb: str, key: object, number: int) -> Fail | None:
+        return Fail(lambda: StoreUnavailable("the disk is full")) if verb == "put" else None
+
+    return FaultyStore(LocalStore(folder), refuse)
+
+
+def test_a_strict_run_heard_nothing_of_what_autolog_could_not_keep(tmp_path: Path) -> None:
+    track.autolog()
+
+    with Workspace(full_disk(tmp_path / "full")) as workspace, workspace.start_run(strict=True) as run:
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            LogisticRegression(max_iter=500).fit(X, y)
+
+    assert run.params["max_iter"] == 500
+
+
+def test_a_strict_environment_heard_nothing_of_it_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODIUM_STRICT", "1")
+
+    @track.autolog
+    def train() -> LogisticRegression:
+        return LogisticRegression(max_iter=500).fit(X, y)
+
+    with Workspace(full_disk(tmp_path / "full")) as workspace, workspace.start_run():
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            train()
+
+    assert {run.run_name: run.status for run in Workspace(tmp_path / "full").search_runs()}[
+        "train"
+    ] == "FAILED"
+
+
+def test_what_autolog_could_not_keep_was_not_counted(tmp_path: Path) -> None:
+    track.autolog()
+    estimator = LogisticRegression(max_iter=500)
+    estimator.lock = threading.Lock()  # which nothing can store
+
+    with pytest.warns(PodiumWarning, match="keep the model"), track.start_run() as run:
+        estimator.fit(X, y)
+
+    assert track.get_run(run.run_id).dropped == run.dropped == 1
+    assert run.status == "FINISHED"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -133,7 +134,8 @@ def _call(name: str, known: History, committing: Committing) -> Call:
 def register(content: str, known: History = FRESH, *, alias: str | None = None, by: str = "") -> Call:
     """`Registry.register`; the id of the call is its name."""
     name = f"register {content}{by}"
-    return _call(name, known, lambda whole: registering(whole, content, alias, name))
+    call = _call(name, known, lambda whole: registering(whole, content, alias, name))
+    return replace(call, puts=sha256_of(content)[:32])
 
 
 def set_alias(version: int, known: History, *, expect: int | None = None, by: str = "") -> Call:

@@ -7,17 +7,27 @@ each trace, and lets every late request arrive. States are told apart by what ea
 the store, the late requests and what is left of the budget; one that was seen is not entered again. Breadth first, so
 that the trace of a violation is a shortest one.
 
-One thing is not interleaved: a process that waits does so at once, since no other process can tell.
+Steps that tell nobody are not interleaved: a process takes them at once, in each way they may go. They are waiting;
+reading a commit or an object that is there, since it never changes; putting an object's bytes where they are already;
+handling an object that no other process puts and no late request will; and writing the index where nobody reads it.
+Whatever the others do before such a step they can as well do after it: the same is answered and found.
+`explore(every_order=True)` interleaves them all the same, and a test holds the two against each other.
+
+A killed process is one that never goes on: it has no lock that others wait for, no handler, no last word. So its death
+changes nothing that another process or a claim could see, and every state with a dead process has a twin in which that
+process is only never let on. A test holds that too; scenarios with kills show that the checker says the same with
+them, and the larger ones spend their states on what others can tell.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import gc
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from podium.commits.protocol import Create, Outcome, Pause, Put, Says
+from podium.commits.protocol import Create, Get, Outcome, Pause, Put, Says, Sizes
 from podium.errors import (
     AliasMoved,
     CommitUnknown,
@@ -30,7 +40,7 @@ from podium.errors import (
 )
 from tests.model.claims import Claims, Untrue
 from tests.model.process import Ended, Place, Program, begin
-from tests.model.store import Contents, Faults, arrive, happenings, hopeless
+from tests.model.store import Contents, Faults, arrive, digest_in, happenings, hopeless
 
 __all__ = ["Call", "Report", "Violation", "explore", "run_alone"]
 
@@ -50,12 +60,14 @@ class Call:
         program: what it does.
         commit_id: of the commit it may make; None for a reader.
         reads: the alias it resolves; None for a writer.
+        puts: the digest of the object it puts; None if it puts none.
     """
 
     name: str
     program: Program
     commit_id: str | None = None
     reads: str | None = None
+    puts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +77,12 @@ class Report:
     Attributes:
         states: how many.
         endings: how each call ended, over all traces: "committed", "nothing", names of errors, versions read.
+        histories: every set of commits that there was in the store at any moment.
     """
 
     states: int
     endings: Mapping[str, frozenset[str]]
+    histories: frozenset[frozenset[bytes]]
 
 
 class _Process(NamedTuple):
@@ -101,7 +115,14 @@ class _State(NamedTuple):
     faults: Faults
 
 
-def explore(calls: tuple[Call, ...], contents: Contents, claims: Claims, faults: Faults) -> Report:
+def explore(
+    calls: tuple[Call, ...],
+    contents: Contents,
+    claims: Claims,
+    faults: Faults,
+    *,
+    every_order: bool = False,
+) -> Report:
     """Check the claims in every state that can be reached.
 
     Args:
@@ -109,13 +130,19 @@ def explore(calls: tuple[Call, ...], contents: Contents, claims: Claims, faults:
         contents: of the store at the beginning.
         claims: about the store.
         faults: how many in one trace.
+        every_order: interleave also the steps that tell nobody.
 
     Raises:
         Violation: a claim is broken.
     """
-    return _Checker(calls, claims).explore(
-        _State(tuple(_Process(begin(call.program)) for call in calls), contents, (), faults)
-    )
+    start = _State(tuple(_Process(begin(call.program)) for call in calls), contents, (), faults)
+    collecting = gc.isenabled()
+    gc.disable()  # every state is kept: looking through them for garbage takes half of the time and finds none
+    try:
+        return _Checker(calls, claims, every_order=every_order).explore(start)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def run_alone(program: Program, contents: Contents) -> tuple[Ended, Contents]:
@@ -128,9 +155,13 @@ def run_alone(program: Program, contents: Contents) -> tuple[Ended, Contents]:
 
 
 class _Checker:
-    def __init__(self, calls: tuple[Call, ...], claims: Claims) -> None:
+    def __init__(self, calls: tuple[Call, ...], claims: Claims, *, every_order: bool) -> None:
         self.calls = calls
         self.claims = claims
+        self.every_order = every_order
+        self.index_is_read = any(call.reads is not None for call in calls)
+        self.putters = Counter(call.puts for call in calls)
+        self.histories: set[frozenset[bytes]] = set()
         self.came_from: dict[_State, tuple[_State, str] | None] = {}
         self.endings: dict[str, set[str]] = {call.name: set() for call in calls}
 
@@ -148,13 +179,13 @@ class _Checker:
                     self.came_from[after] = (state, step)
                     frontier.append(after)
         endings = {name: frozenset(each) for name, each in self.endings.items()}
-        return Report(len(self.came_from), endings)
+        return Report(len(self.came_from), endings, frozenset(self.histories))
 
     # --- what can happen -----------------------------------------------------------------------------------------
 
     def _successors(self, state: _State) -> Iterator[tuple[str, _State]]:
         for number, process in enumerate(state.processes):
-            if process.runs and isinstance(process.place.next, Pause):
+            if process.runs and self._tells_nobody(state, number):
                 yield from self._steps(state, number)
                 return
         for number, process in enumerate(state.processes):
@@ -167,6 +198,31 @@ class _Checker:
                 f"late: {_told(request)}",
                 self._settled(state, state.processes, contents, pending, state.faults),
             )
+
+    def _tells_nobody(self, state: _State, number: int) -> bool:
+        """Whether it is all one to others and late requests, and to itself, when a process takes its next step."""
+        operation = state.processes[number].place.next
+        if isinstance(operation, Pause) or self.every_order:
+            return isinstance(operation, Pause)
+        if self.calls[number].reads is not None and state.processes[number].held is None:
+            return False  # what a reader may find begins with its first step
+        match operation:
+            case Get(key) if key in state.contents.values and key.name != "index.json":
+                return True
+            case Put() if hopeless(operation, state.contents):
+                return True
+            case Put(key) if key.name == "index.json":
+                return not self.index_is_read
+            case Get(key) | Put(key) | Sizes(key):
+                digest = digest_in(key)
+                return (
+                    digest is not None
+                    and self.putters[digest] == 1
+                    and self.calls[number].puts == digest
+                    and all(digest_in(late.key) != digest for late in state.pending)
+                )
+            case _:
+                return False
 
     def _steps(self, state: _State, number: int) -> Iterator[tuple[str, _State]]:
         process = state.processes[number]
@@ -237,6 +293,8 @@ class _Checker:
                 for number, each in enumerate(processes)
             )
             pending = tuple(each for each in pending if not hopeless(each, contents))
+        if pending and not (self.index_is_read or self.every_order):
+            pending = tuple(each for each in pending if each.key.name != "index.json")
         if len(pending) > 1:
             pending = tuple(sorted(pending, key=lambda each: (each.key, str(type(each)), str(each))))
         return _State(processes, contents, pending, faults)
@@ -253,6 +311,7 @@ class _Checker:
 
     def _check(self, state: _State) -> None:
         history = self.claims.read(state.contents)
+        self.histories.add(history.written)
         for call, process in zip(self.calls, state.processes, strict=True):
             ended = process.place.next
             if not isinstance(ended, Ended) or process.killed:

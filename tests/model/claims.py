@@ -37,6 +37,7 @@ class History:
     unusable: set[int] = field(default_factory=set)
     aliases: dict[str, int] = field(default_factory=dict)
     commits: dict[str, bytes] = field(default_factory=dict)  # by commit id
+    written: frozenset[bytes] = frozenset()
 
 
 class Claims:
@@ -88,6 +89,7 @@ class Claims:
                 if not 1 <= version <= history.versions or version in history.unusable:
                     raise Untrue(f"alias {alias} points at version {version}, which it may not")
             previous = data
+        history.written = frozenset(held.values())
         return history
 
     def _apply(self, history: History, document: Mapping[str, Any], contents: Contents) -> None:

@@ -13,7 +13,7 @@ from podium.commits.protocol import Answer, Create, Failed, Get, Operation, Paus
 from podium.errors import StoreUnavailable
 from podium.stores.keys import Key
 
-__all__ = ["Contents", "Faults", "Happening", "arrive", "happenings", "hopeless"]
+__all__ = ["Contents", "Faults", "Happening", "arrive", "digest_in", "happenings", "hopeless"]
 
 FAILED = Failed(StoreUnavailable("the model store gave no answer"))
 
@@ -127,5 +127,13 @@ def arrive(request: Create | Put, contents: Contents) -> tuple[Says, Contents]:
 
 
 def hopeless(request: Create | Put, contents: Contents) -> bool:
-    """Whether a late request can never change anything: nothing is ever deleted here."""
-    return isinstance(request, Create) and request.key in contents.values
+    """Whether a request can never change anything: nothing is deleted here, and objects are named by their bytes."""
+    if isinstance(request, Create):
+        return request.key in contents.values
+    return digest_in(request.key) is not None and contents.values.get(request.key) == request.source
+
+
+def digest_in(key: Key) -> str | None:
+    """The digest of the object that a key belongs to; None if it belongs to none."""
+    segments = key.segments
+    return segments[3][:32] if len(segments) > 3 and segments[2] == "objects" else None

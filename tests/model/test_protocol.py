@@ -27,9 +27,7 @@ SECOND_CHAMPION, KNOWN_SECOND = after(register("a", alias=ALIAS), register("b", 
 THIRD_CHAMPION, KNOWN_THIRD = after(*(register(each, alias=ALIAS) for each in "abc"))
 
 EACH_ONCE = Faults(kills=1, lost=1, late=1, stale=1)
-NO_KILLS = Faults(
-    lost=1, late=1, stale=1
-)  # a killed process is one that is never let go on: only checks differ
+NO_KILLS = Faults(lost=1, late=1, stale=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +59,20 @@ BOTH_MOVED = frozenset({("set_alias 2", "AliasMoved"), ("set_alias 3", "AliasMov
 BACK_AND_SET = (roll_back(KNOWN_SECOND), set_alias(3, KNOWN_SECOND))
 AWAY = frozenset({("quarantine 2", "Refused"), ("set_alias 2", "Quarantined")})
 QUARANTINE_AND_SET = (quarantine(2, KNOWN_CHAMPION), set_alias(2, KNOWN_CHAMPION))
+THREE_REGISTERS = (*REGISTERS, register("c"))
+THREE_MOVES = (*BACK_AND_SET, quarantine(1, KNOWN_SECOND))
 BOTH_BACK = (roll_back(KNOWN_THIRD), roll_back(KNOWN_THIRD, by=" too"))
 QUARANTINED_BELOW = (roll_back(KNOWN_SECOND), quarantine(1, KNOWN_SECOND))
 
 SCENARIOS = [
     Scenario("two registers", REGISTERS, EMPTY, EACH_ONCE, frozenset({("register a", "CommitUnknown")})),
-    Scenario("two registers of the same bytes", SAME_BYTES, EMPTY, Faults(lost=1, late=1), frozenset()),
-    Scenario("two registers and late requests", REGISTERS, EMPTY, Faults(late=3), frozenset()),
+    Scenario(
+        "two registers of the same bytes, an answer lost", SAME_BYTES, EMPTY, Faults(lost=1), frozenset()
+    ),
+    Scenario(
+        "two registers of the same bytes, a request late", SAME_BYTES, EMPTY, Faults(late=1), frozenset()
+    ),
+    Scenario("two registers and late requests", REGISTERS, EMPTY, Faults(late=2), frozenset()),
     Scenario(
         "two registers with an alias, and a reader",
         (
@@ -121,19 +126,43 @@ SCENARIOS = [
         Faults(late=1),
         frozenset({("rollback", "AliasMoved")}),
     ),
-]
-
-LONG = [
-    Scenario("two registers, more faults", REGISTERS, EMPTY, Faults(0, 2, 1, 1), frozenset()),
-    Scenario("two registers, late requests", REGISTERS, EMPTY, Faults(1, 1, 3, 0), frozenset()),
-    Scenario("three registers", (*REGISTERS, register("c")), EMPTY, Faults(late=1, stale=1), frozenset()),
+    Scenario("three registers, two of them killed", THREE_REGISTERS, EMPTY, Faults(kills=2), frozenset()),
+    Scenario(
+        "rollback, set_alias and quarantine, with a kill and a lost answer",
+        THREE_MOVES,
+        SECOND_CHAMPION,
+        Faults(kills=1, lost=1),
+        frozenset({("rollback", "AliasMoved"), ("rollback", "NothingToRollBack")}),
+    ),
+    Scenario(
+        "rollback, set_alias and quarantine, with lost answers and late requests",
+        THREE_MOVES,
+        SECOND_CHAMPION,
+        Faults(lost=1, late=1),
+        frozenset({("rollback", "AliasMoved"), ("quarantine 1", "CommitUnknown")}),
+    ),
     Scenario(
         "two set_alias and a reader, each fault once",
         (*EXPECTING, read()),
         ONE_CHAMPION,
         EACH_ONCE,
-        BOTH_MOVED,
+        BOTH_MOVED | {("reader", "2"), ("set_alias 2", "CommitUnknown")},
         EXPECTED,
+    ),
+]
+
+LONG = [
+    Scenario("two registers of the same bytes", SAME_BYTES, EMPTY, Faults(lost=1, late=1), frozenset()),
+    Scenario("two registers, more faults", REGISTERS, EMPTY, Faults(0, 2, 1, 1), frozenset()),
+    Scenario("two registers, late requests", REGISTERS, EMPTY, Faults(1, 1, 3, 0), frozenset()),
+    Scenario("three registers", THREE_REGISTERS, EMPTY, Faults(late=1, stale=1), frozenset()),
+    Scenario("three registers, a kill and a lost answer", THREE_REGISTERS, EMPTY, Faults(1, 1), frozenset()),
+    Scenario(
+        "rollback, set_alias and quarantine, each fault but kills once",
+        THREE_MOVES,
+        SECOND_CHAMPION,
+        NO_KILLS,
+        frozenset({("rollback", "AliasMoved")}),
     ),
     Scenario(
         "register and two set_alias, more faults",
@@ -197,6 +226,41 @@ def test_every_interleaving_with_more_faults_keeps_the_promises(
     scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("states visited", _check(scenario))
+
+
+SMALL = [
+    (REGISTERS, EMPTY, {}, Faults(lost=1)),
+    (REGISTERS, EMPTY, {}, Faults(late=1)),
+    (SAME_BYTES, EMPTY, {}, Faults(stale=1)),
+    (EXPECTING, ONE_CHAMPION, EXPECTED, NO_KILLS),
+    ((*EXPECTING, read()), ONE_CHAMPION, EXPECTED, Faults(late=1)),
+    ((register("d", KNOWN_SECOND, alias=ALIAS), *BACK_AND_SET), SECOND_CHAMPION, {}, Faults()),
+]
+Small = tuple[tuple[Call, ...], Contents, dict[str, int | None], Faults]
+
+
+@pytest.mark.parametrize("small", SMALL, ids=range(len(SMALL)))
+def test_steps_that_tell_nobody_need_no_interleaving(small: Small) -> None:
+    calls, contents, expected, faults = small
+    claims = claims_for(*"abcde", expected=expected)
+
+    every = explore(calls, contents, claims, faults, every_order=True)
+    fewer = explore(calls, contents, claims, faults)
+
+    assert fewer.states < every.states
+    assert (fewer.endings, fewer.histories) == (every.endings, every.histories)
+
+
+@pytest.mark.parametrize("small", SMALL, ids=range(len(SMALL)))
+def test_a_killed_process_is_one_that_never_goes_on(small: Small) -> None:
+    calls, contents, expected, faults = small
+    claims = claims_for(*"abcde", expected=expected)
+
+    with_kills = explore(calls, contents, claims, faults._replace(kills=1))
+    without = explore(calls, contents, claims, faults)
+
+    assert with_kills.states > without.states
+    assert (with_kills.endings, with_kills.histories) == (without.endings, without.histories)
 
 
 def test_a_reader_that_starts_without_an_index_reads_the_commits(

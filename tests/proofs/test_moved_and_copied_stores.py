@@ -15,7 +15,7 @@ import pytest
 from podium import Workspace
 from podium.errors import Corrupt, ForkedHistory
 from tests.proofs.conftest import Start, kill_after
-from tests.proofs.workers import log_until_killed, register_until_killed
+from tests.proofs.workers import log_one_run_until_killed, register_until_killed
 
 TRAIN = textwrap.dedent(
     """
@@ -132,7 +132,7 @@ def test_a_copy_taken_while_the_store_is_written_reads_as_it_was_or_later(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = tmp_path / "store"
-    logging, steps = start(log_until_killed, str(store))
+    logging, steps = start(log_one_run_until_killed, str(store))
     registering, commits = start(register_until_killed, str(store), 0)
     run_id = steps.recv_bytes().decode()
     acknowledged_step, acknowledged_version = -1, 0

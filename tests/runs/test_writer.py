@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -718,3 +719,51 @@ def test_events_of_every_kind_go_through_append(writer: Writer, store: LocalStor
 
     state = state_of(store, keys)
     assert (state.params, state.note, state.metrics["loss"].last) == ({"lr": 0.1}, "text", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "error"), [("5", TypeError), (True, TypeError), (-1, Invalid), (math.nan, Invalid)]
+)
+def test_a_time_to_wait_that_is_none_is_refused(
+    writer: Writer, timeout_s: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="timeout_s"):
+        writer.flush(timeout_s)
+    assert writer.flush(5)
+    assert writer.flush(0.5)
+
+
+def test_who_logged_waited_for_another_threads_flush(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    really_sync = os.fsync
+
+    def slow_disk(fd: int) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        really_sync(fd)
+
+    monkeypatch.setattr(os, "fsync", slow_disk)
+    with ThreadPoolExecutor() as pool:
+        flushing = pool.submit(writer.flush)
+        assert begun.wait(60)
+        pool.submit(writer.log_metric, "loss", 0.5).result(60)
+        assert not flushing.done()
+        go_on.set()
+        assert flushing.result(60)
+
+
+def test_a_log_whose_store_was_moved_is_flushed_where_it_is(store: LocalStore, writer: Writer) -> None:
+    writer.log_metric("loss", 0.5)
+    store.root.rename(store.root.with_name("moved"))
+
+    assert writer.flush()
+    writer.end()
+    assert writer.dropped == 0
+
+
+def test_what_is_lost_beside_the_log_is_told_by_its_next_line(store: LocalStore, writer: Writer) -> None:
+    writer.count_lost()
+    writer.log_metric("loss", 0.5)
+
+    assert writer.dropped == 1
+    assert read_run(store, find_run(store, RUN_ID)).dropped == 1

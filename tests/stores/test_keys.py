@@ -233,3 +233,12 @@ def test_an_encoded_name_given_as_a_name_is_encoded_again() -> None:
 
     assert name_segment(segment) != segment
     assert encoded_path(segment) != (segment,)
+
+
+def test_a_path_below_a_key_is_checked_as_each_of_its_segments_is() -> None:
+    folder = Key.parse("models/fraud")
+
+    assert folder.below("data/a.txt") == folder / "data" / "a.txt"
+    for path in ("", "a//b", "../x", "a/..", "/a"):
+        with pytest.raises(Invalid):
+            folder.below(path)

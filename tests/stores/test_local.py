@@ -19,7 +19,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from podium.errors import Invalid, KeyExists, KeyMissing, StoreError, StoreUnavailable
 from podium.stores import Key, LocalStore, Store
-from podium.stores.local import clear_leftovers, open_file
+from podium.stores.header import HEADER_KEY
+from podium.stores.local import clear_leftovers, clear_leftovers_if_due, open_file
+from podium.stores.places import claim
 from podium.testing import StoreTests, store_machine
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX file systems")
@@ -134,6 +136,38 @@ def test_leftovers_of_killed_writers_are_never_listed_and_go_after_a_day(store: 
     assert [str(each.key) for each in store.list(Key.root())] == ["f/a"]
     assert clear_leftovers(store, now_s=now_s) == 1
     assert _files(store.root) == {"f/a", young.name}
+
+
+def test_nobody_cleared_what_killed_writers_left(store: LocalStore) -> None:
+    claim(store)
+    old = store.root / f".~{'0' * 20}.tmp"
+    old.write_bytes(b"half a val")
+    now_s = old.stat().st_mtime
+
+    assert clear_leftovers_if_due(store, HEADER_KEY, now_s=now_s) is None  # the store is young
+    assert _files(store.root) == {"podium.json", old.name}
+
+    clearing = clear_leftovers_if_due(store, HEADER_KEY, now_s=now_s + 90_000)
+    assert clearing is not None
+    clearing.join(60)
+    assert _files(store.root) == {"podium.json", ".~cleared"}
+    assert [str(each.key) for each in store.list(Key.root())] == ["podium.json"]
+    assert clear_leftovers_if_due(store, HEADER_KEY, now_s=now_s + 91_000) is None  # and was looked through
+
+
+def test_who_claims_an_old_store_clears_it(store: LocalStore) -> None:
+    claim(store)
+    old = store.root / f".~{'0' * 20}.tmp"
+    old.write_bytes(b"half a val")
+    for each in (old, store.root / "podium.json"):
+        os.utime(each, (1_000_000_000, 1_000_000_000))
+
+    claim(store)
+
+    for each in threading.enumerate():
+        if each.name == "podium-leftovers":
+            each.join(60)
+    assert not old.exists()
 
 
 @posix_only

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from podium import Workspace
+from podium.errors import PodiumWarning, StoreUnavailable
+from podium.stores import LocalStore
+from podium.testing import Fail, FaultyStore
 from podium.workspace.run import Run
 
 Program = Callable[..., Run]
@@ -200,3 +203,19 @@ def test_a_run_that_is_killed_at_once_has_its_commit_and_is_none_the_worse(
 
     assert run.status == "KILLED"
     assert run.environment["git_branch"] == "main"
+
+
+def test_a_diff_that_could_not_be_kept_was_not_counted(repository: Path, tmp_path: Path) -> None:
+    (repository / "train.py").write_text("lr = 0.2\n")
+
+    def refuse(verb: str, key: object, number: int) -> Fail | None:
+        return Fail(lambda: StoreUnavailable("the disk is full")) if verb == "put" else None
+
+    with (
+        pytest.warns(PodiumWarning, match=r"podium/git\.diff.*the disk is full"),
+        Workspace(FaultyStore(LocalStore(tmp_path / "full"), refuse)) as workspace,
+    ):
+        with workspace.start_run() as run:
+            pass
+
+    assert Workspace(tmp_path / "full").get_run(run.run_id).dropped == 1

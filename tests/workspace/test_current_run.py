@@ -465,3 +465,23 @@ def test_last_run_is_the_one_that_ended_last_in_this_context() -> None:
         with ThreadPoolExecutor(1) as threads:
             assert threads.submit(track.last_run).result() is None
     assert track.last_run() is outer
+
+
+def test_amending_wrote_to_the_store_although_podium_is_disabled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    with Workspace(store).start_run("kept") as run:
+        pass
+    before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    monkeypatch.setenv("PODIUM_DISABLED", "1")
+
+    with Workspace(store).amend_run(run.run_id) as amended:
+        amended.log_metric("loss", 0.5)
+        amended.log_text("x", "x.txt")
+        amended.set_tag("late", "yes")
+
+    assert (amended.enabled, amended.run_id) == (False, run.run_id)
+    assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
+    with pytest.raises(RunNotFound):
+        Workspace(store).amend_run("01jd0000000000000000000000")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,7 +214,8 @@ def test_ranks_that_disagree_about_a_param_do_not_stop_each_other() -> None:
     second.end()
     first.end()
 
-    assert track.get_run("ddp").params == {"lr": 0.1}
+    with pytest.warns(PodiumWarning, match="disagree"):
+        assert track.get_run("ddp").params == {"lr": 0.1}
 
 
 def test_an_evaluation_long_after_amends_and_the_run_stays_as_it_ended(attempt: Attempt) -> None:
@@ -265,3 +267,22 @@ def test_a_log_call_after_the_end_amends_and_warns_once() -> None:
     assert len(said) == 1
     assert run.status == "FINISHED"
     assert list(track.get_run(run.run_id).history("loss").values) == [0.5, 0.25, 0.125]
+
+
+def test_a_param_that_two_writers_disagree_about_was_shown_to_nobody(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "store")
+    with workspace.start_run(run_id="shared", resume="allow") as one:
+        with Workspace(tmp_path / "store").amend_run("shared") as other:
+            one.log_param("lr", 0.1)
+            other.log_param("lr", 0.2)
+            other.log_param("depth", 6)
+
+    with pytest.warns(PodiumWarning, match=r"run shared disagree.*'lr' is 0\.1, and 0\.2 came later") as said:
+        read = workspace.get_run("shared")
+    assert len(said) == 1
+    assert read.params == {"lr": 0.1, "depth": 6}
+
+    workspace.amend_run("shared").log_param("lr", 0.2, overwrite=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert workspace.get_run("shared").params["lr"] == 0.2

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from podium import Workspace
-from podium.errors import NotFound, PodiumWarning, QueryError, RunNotFound
+from podium.errors import Invalid, NotFound, PodiumWarning, QueryError, RunNotFound
 from podium.types import Runs
 
 
@@ -211,3 +212,18 @@ def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
         assert workspace.get_run(run.run_id[:20]).run_id == run.run_id
         with pytest.raises(RunNotFound):
             workspace.get_run(run.run_id[:7])
+
+
+@pytest.mark.parametrize("limit", [1.5, "3", True, -1])
+def test_a_limit_that_is_no_count_was_an_error_of_a_slice(tmp_path: Path, limit: Any) -> None:
+    with pytest.raises((TypeError, Invalid), match="limit"):
+        Workspace(tmp_path / "store").search_runs(limit=limit)
+
+
+def test_a_filter_is_text_for_runs_and_experiments_alike(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "store")
+    nothing: Any = None
+
+    for verb in (workspace.search_runs, workspace.experiments):
+        with pytest.raises(TypeError, match="filter"):
+            verb(nothing)

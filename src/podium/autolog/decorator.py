@@ -49,8 +49,12 @@ def decorate(
         with tracking("start a run", silent=settings.silent):
             prepare()
             session = open_call(settings, getattr(fn, "__name__", type(fn).__name__))
-            with tracking("note the arguments", silent=settings.silent):
-                _note_arguments(session, arguments_of(inspect.signature(fn), args, kwargs))
+            try:
+                with tracking("note the arguments", session.run, silent=settings.silent):
+                    _note_arguments(session, arguments_of(inspect.signature(fn), args, kwargs))
+            except BaseException as error:
+                session.end(error)
+                raise
             return session
         return None
 
@@ -168,20 +172,20 @@ def _ended_as_left(session: Session | None) -> Iterator[None]:
 def _note_arguments(session: Session, arguments: Mapping[str, Any]) -> None:
     params: dict[str, Any] = {}
     for name, value in arguments.items():
-        with tracking(f"note the argument {name!r}", silent=session.settings.silent):
+        with tracking(f"note the argument {name!r}", session.run, silent=session.settings.silent):
             if not is_data(value):
                 params.update(params_of(name, value))
             elif session.settings.log_datasets:
                 session.run.log_dataset(value, name)
     for name, value in params.items():
-        with tracking(f"log the param {name!r}", silent=session.settings.silent):
+        with tracking(f"log the param {name!r}", session.run, silent=session.settings.silent):
             session.run.log_param(name, value)
 
 
 def _keep_step(session: Session, value: object) -> None:
     if isinstance(value, Mapping):
         numbers = {str(key): each for key, each in value.items() if is_number(each)}
-        with tracking("log what was yielded", silent=session.settings.silent):
+        with tracking("log what was yielded", session.run, silent=session.settings.silent):
             session.run.log_metrics(numbers)
 
 
@@ -191,15 +195,15 @@ def _keep(session: Session, result: object) -> None:
     models = [(name, value) for name, value in found if is_model(value)]
     for name, value in found:
         if not is_model(value):
-            with tracking(f"keep {name!r}", silent=silent):
+            with tracking(f"keep {name!r}", session.run, silent=silent):
                 session.run.log_metric(name, value)  # type: ignore[arg-type]  # a number, see results_of
     returned: list[ModelInfo] = []
     if session.settings.log_models:
         for name, value in models:
-            with tracking(f"keep {name!r}", silent=silent):
+            with tracking(f"keep {name!r}", session.run, silent=silent):
                 returned.append(session.keep_model(value, name))
     # The gate reads the metrics that were just logged; what is registered is what was returned, else trained last.
     chosen = returned[:1] or (session.trained or [])[-1:]
     for info in chosen:
-        with tracking("register the model", silent=silent):
+        with tracking("register the model", session.run, silent=silent):
             register_model(session, info)

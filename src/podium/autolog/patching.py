@@ -18,9 +18,14 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from types import MethodType, ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podium.errors import PodiumWarning
+from podium.workspace.active import WORLD
+from podium.workspace.switches import is_on
+
+if TYPE_CHECKING:
+    from podium.workspace.active import ActiveRun
 
 __all__ = [
     "Around",
@@ -135,11 +140,22 @@ def undo_all() -> None:
         _waiting.clear()
 
 
-class tracking:  # noqa: N801 - reads as the verb it is: `with tracking("log the params"):`
-    """The boundary: whatever goes wrong with tracking is said once, and training goes on."""
+class tracking:  # noqa: N801 - reads as the verb it is: `with tracking("log the params", run):`
+    """The boundary: whatever goes wrong with tracking is said once and counted, and training goes on.
 
-    def __init__(self, what: str, *, silent: bool = False) -> None:
+    What the world decides (a full disk) is raised where the run is strict; what autolog itself cannot do with an object
+    of the user's never is.
+
+    Args:
+        what: the work, as in "autolog could not ...".
+        run: to which something is lost if it fails; None: nothing is, or none is known yet, and ``PODIUM_STRICT`` says
+            whether it is raised.
+        silent: warn of nothing.
+    """
+
+    def __init__(self, what: str, run: ActiveRun | None = None, *, silent: bool = False) -> None:
         self._what = what
+        self._run = run
         self._silent = silent
 
     def __enter__(self) -> None:
@@ -150,11 +166,18 @@ class tracking:  # noqa: N801 - reads as the verb it is: `with tracking("log the
     ) -> bool:
         if not isinstance(error, Exception):
             return False
+        if isinstance(error, WORLD) and self._is_strict():
+            return False
+        if self._run is not None:
+            self._run._writer.count_lost()
         message = f"autolog could not {self._what}: {type(error).__name__}: {error}"
         if not self._silent and message not in _said:
             _said.add(message)
             warnings.warn(message, PodiumWarning, stacklevel=3)
         return True
+
+    def _is_strict(self) -> bool:
+        return is_on("PODIUM_STRICT") if self._run is None else self._run._writer.strict
 
 
 def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:

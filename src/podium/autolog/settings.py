@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from podium.errors import Invalid, near_names
+from podium.errors import Invalid, did_you_mean, near_names
 
 __all__ = [
     "LIBRARIES",
@@ -87,8 +87,7 @@ def _libraries(given: Mapping[str, bool | Mapping[str, object]]) -> dict[str, Ma
     chosen = dict(LIBRARIES)
     for name, options in given.items():
         if name not in LIBRARIES:
-            near = near_names(name, LIBRARIES)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(near_names(name, LIBRARIES))
             raise Invalid(
                 f"autolog has no option and knows no library {name!r}; the libraries are {', '.join(LIBRARIES)}.{hint}"
             )

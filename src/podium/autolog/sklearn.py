@@ -102,10 +102,16 @@ def _around_fit(original: Callable[..., Any], estimator: Any, *args: Any, **kwar
     token = _inside_fit.set(True)
     try:
         with session.here():
-            with tracking("note what is trained", silent=settings.silent), undisturbed(_held_by(estimator)):
+            with (
+                tracking("note what is trained", session.run, silent=settings.silent),
+                undisturbed(_held_by(estimator)),
+            ):
                 _before(session, estimator)
             result = original(estimator, *args, **kwargs)
-            with tracking("note what was trained", silent=settings.silent), undisturbed(_held_by(estimator)):
+            with (
+                tracking("note what was trained", session.run, silent=settings.silent),
+                undisturbed(_held_by(estimator)),
+            ):
                 _after(session, estimator, *_data(original, estimator, args, kwargs))
     except BaseException as error:
         session.end(error)
@@ -149,11 +155,11 @@ def _data(
 
 def _before(session: Session, estimator: Any) -> None:
     silent = session.settings.silent
-    with tracking("log the params", silent=silent):
+    with tracking("log the params", session.run, silent=silent):
         for key, value in estimator.get_params(deep=not _is_search(estimator)).items():
-            with tracking(f"log the param {key!r}", silent=silent):
+            with tracking(f"log the param {key!r}", session.run, silent=silent):
                 session.run.log_param(key, plain_value(value))
-    with tracking("set the tags", silent=silent):
+    with tracking("set the tags", session.run, silent=silent):
         tags = _tags_of(estimator)
         if session.is_own:
             tags["podium.autolog"] = _library_of(estimator)
@@ -169,19 +175,19 @@ def _after(session: Session, estimator: Any, X: Any, y: Any) -> None:  # noqa: N
     silent, settings = session.settings.silent, session.settings
     forget_kept(estimator)
     if settings.log_datasets and X is not None:
-        with tracking("note the data", silent=silent):
+        with tracking("note the data", session.run, silent=silent):
             session.run.log_dataset(X, "dataset", context="train")
-    with tracking("log the training metrics", silent=silent):
+    with tracking("log the training metrics", session.run, silent=silent):
         session.run.log_metrics(_training_metrics(estimator, X, y), step=0)
     if _is_search(estimator):
-        with tracking("log the search", silent=silent):
+        with tracking("log the search", session.run, silent=silent):
             _log_search(session, estimator)
-    with tracking("draw the estimator", silent=silent):
+    with tracking("draw the estimator", session.run, silent=silent):
         from sklearn.utils import estimator_html_repr
 
         session.run.log_text(estimator_html_repr(estimator), "estimator.html")
     if settings.log_models:
-        with tracking("keep the model", silent=silent):
+        with tracking("keep the model", session.run, silent=silent):
             _keep_model(session, estimator, X)
 
 

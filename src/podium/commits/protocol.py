@@ -507,10 +507,7 @@ def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
     if manifest == files.manifest and there == dict(files.sizes):
         return
     for path, source in files.files.items():
-        key = inside
-        for segment in path.split("/"):
-            key = key / segment
-        yield from _put(key, source)
+        yield from _put(inside.below(path), source)
     yield from _put(manifest_key(folder, files.name), files.manifest)
 
 

@@ -96,10 +96,7 @@ class Shelf:
         key = self._plain_key(name, inside) or self._key_beside(name, sha256, inside)
         base = artifact_key(self.keys, key)
         for each in listed:
-            target = base
-            for segment in each.path.split("/"):
-                target = target / segment
-            self.store.put(target, folder / each.path)
+            self.store.put(base.below(each.path), folder / each.path)
         for each in listed:
             path = f"{name}/{each.path}"
             self.known[path] = Artifact(path, f"{key}/{each.path}", each.size_bytes, each.sha256)
@@ -160,10 +157,7 @@ def _folders_of(key: str) -> list[str]:
 
 def artifact_key(keys: RunKeys, key: str) -> Key:
     """The key in the store of an artifact's ``key`` field."""
-    found = keys.artifacts
-    for segment in key.split("/"):
-        found = found / segment
-    return found
+    return keys.artifacts.below(key)
 
 
 def read_artifact(store: Store, keys: RunKeys, artifact: Artifact) -> bytes:

@@ -379,18 +379,24 @@ class Writer:
         return self._ended
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Bring everything to the disk, and to the store where that is elsewhere.
+        """Bring everything to the disk, and to the store where that is elsewhere; who logs meanwhile is not held up.
+
+        Args:
+            timeout_s: how long to wait for a store that is elsewhere; the disk is waited for as long as it takes.
 
         Returns:
             True if all of it is there.
+
+        Raises:
+            TypeError, Invalid: that is no time to wait.
         """
-        with self._lock:
-            if self._fd >= 0:
-                try:
-                    os.fsync(self._fd)
-                except OSError as error:
-                    self._lost(0, error)
-                    return False
+        _check_timeout(timeout_s)
+        try:
+            self._sync()
+        except OSError as error:
+            with self._lock:
+                self._lost(0, error)
+            return False
         # Without the lock: what is logged meanwhile does not wait for a store.
         sent = self._area is None or self._area.flush(timeout_s)
         if not sent and self.strict:
@@ -404,6 +410,26 @@ class Writer:
         return StoreUnavailable(
             f"not all of run {self.keys.run_id} is in the store: {why} {area.waiting()} wait in {area.folder}."
         )
+
+    def _sync(self) -> None:
+        """Bring the open log to the disk.
+
+        By a descriptor of its own, which holds no lock: the log's may be closed in this moment, and a child that is
+        forked in it would keep a copy of the lock.
+        """
+        try:
+            if self._fd < 0:
+                return
+            fd = os.open(self._path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:  # sealed and sent, or the store was moved
+            with self._lock:
+                if self._fd >= 0:
+                    os.fsync(self._fd)
+            return
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def end(
         self, status: EndStatus = "FINISHED", error: str | None = None, traceback: str | None = None
@@ -428,18 +454,12 @@ class Writer:
             Whether it was due.
         """
         last_s, last_ms = self._synced
-        latest_ms, path = self._latest_ms, self._path
+        latest_ms = self._latest_ms
         if self._fd < 0 or latest_ms == last_ms or now_s - last_s < self._sync_s:
             return False
         self._synced = (now_s, latest_ms)
         try:
-            # By a descriptor of its own, which holds no lock: the log's may be closed in this moment, and a child that
-            # is forked in it would keep a copy of the lock.
-            fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            self._sync()
         except OSError as error:
             with self._lock:
                 self._lost(0, error)
@@ -535,6 +555,13 @@ class Writer:
         self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
         _keep_beating()
 
+    def count_lost(self, events: int = 1) -> None:
+        """Something of the run that is no line could not be kept; the next line tells it to readers of the log."""
+        with self._lock:
+            self.dropped += events
+            self._unreported += events
+            self._rough = True
+
     def _lost(self, events: int, error: OSError | None) -> None:
         """The one boundary at which training goes on although something could not be kept."""
         self.dropped += events
@@ -589,7 +616,18 @@ def flush_open_writers(store: Store) -> None:
             each.flush()
 
 
-# --- numbers --------------------------------------------------------------------------------------------------------
+def _check_timeout(timeout_s: object) -> None:
+    if timeout_s is None:
+        return
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float):
+        raise TypeError(
+            f"timeout_s={timeout_s!r}: give seconds as a number, or None to wait as long as it takes."
+        )
+    if not timeout_s >= 0:
+        raise Invalid(f"timeout_s={timeout_s!r}: give seconds from 0, or None to wait as long as it takes.")
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
 
 
 def _to_float(key: object, value: object) -> float:

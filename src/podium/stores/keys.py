@@ -86,6 +86,14 @@ class Key:
         _check_length(segments)
         return _trusted(segments)
 
+    def below(self, path: str) -> Key:
+        """The key of a path inside this folder, parted by "/".
+
+        Raises:
+            Invalid: a segment of it is not safe, or the whole is too long.
+        """
+        return Key((*self.segments, *path.split("/")))
+
     def __str__(self) -> str:
         return "/".join(self.segments)
 

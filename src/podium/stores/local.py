@@ -14,6 +14,7 @@ import errno
 import os
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ from podium.stores.wholefile import (
     write_whole,
 )
 
-__all__ = ["LocalStore", "clear_leftovers", "open_file"]
+__all__ = ["LocalStore", "clear_leftovers", "clear_leftovers_if_due", "open_file"]
 
 # O_NONBLOCK: opening a pipe that somebody left in the store must not wait for ever; files do not notice it.
 _READ = (
@@ -48,6 +49,8 @@ _NO_LINKS = frozenset(
 )
 _FOLDERS_REMEMBERED = 4096
 # How often a folder that changes is listed at most, and how long its times may stay the same although it does.
+_DAY_S = 86_400.0
+_CLEARED = ".~cleared"
 _LOOKS = 10
 _TICK_NS = 20_000_000
 
@@ -438,7 +441,7 @@ def _remedy(error: OSError) -> str:
     return ""
 
 
-def clear_leftovers(store: LocalStore, *, older_than_s: float = 86_400.0, now_s: float | None = None) -> int:
+def clear_leftovers(store: LocalStore, *, older_than_s: float = _DAY_S, now_s: float | None = None) -> int:
     """Remove temporary files that killed processes left behind, and say how many.
 
     No listing shows them; this frees their space. A day is more than any write takes.
@@ -460,6 +463,47 @@ def clear_leftovers(store: LocalStore, *, older_than_s: float = 86_400.0, now_s:
             except FileNotFoundError:
                 continue  # its writer was alive after all
     return removed
+
+
+def clear_leftovers_if_due(
+    store: LocalStore, header: Key, *, now_s: float | None = None
+) -> threading.Thread | None:
+    """Clear them aside, if that is a day ago or more; the thread that does, or None where it is not due.
+
+    When it was last done is the time of a file that is no key; where there is none, that of the store itself, so that
+    a young store is never looked through.
+
+    Args:
+        store: where.
+        header: what is as old as the store.
+        now_s: the time, in seconds since 1970; None: now.
+    """
+    now_s = time.time() if now_s is None else now_s
+    mark = os.path.join(store.root, _CLEARED)
+    try:
+        if now_s - _age_mark(mark, os.path.join(store.root, *header.segments)) <= _DAY_S:
+            return None
+        with open(mark, "ab"):
+            os.utime(mark, (now_s, now_s))  # before: one process is enough
+    except OSError:  # whoever may not write here leaves nothing behind either
+        return None
+    thread = threading.Thread(
+        target=_clear_quietly, args=(store, now_s), name="podium-leftovers", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _age_mark(mark: str, store_made: str) -> float:
+    try:
+        return os.stat(mark).st_mtime
+    except FileNotFoundError:
+        return os.stat(store_made).st_mtime
+
+
+def _clear_quietly(store: LocalStore, now_s: float) -> None:
+    with contextlib.suppress(OSError):  # somebody else's folder: what is left is invisible all the same
+        clear_leftovers(store, now_s=now_s)
 
 
 def open_file(url: str) -> LocalStore:

@@ -7,7 +7,10 @@ somebody may still write to it. Knows bytes and keys, not what they are for.
 from __future__ import annotations
 
 import hashlib
+import os
+import queue
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +22,10 @@ from podium.stores.keys import Key
 from podium.stores.wholefile import chunks_of
 
 __all__ = ["Measure", "TakesChunks", "measure", "private_copy", "put_measured"]
+
+# From this size on a thread pays: hashlib lets go of the interpreter, and SHA-256 takes as long as copying.
+_LARGE_BYTES = 8 << 20
+_WAITING_CHUNKS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +46,41 @@ class TakesChunks(Protocol):
 
 
 class _Measuring:
-    """Pieces, measured as they pass."""
+    """The pieces of an open file, measured as they pass; of a large one in a thread of their own."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._digest = hashlib.sha256()
         self._size_bytes = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
+        if os.fstat(self._fd).st_size >= _LARGE_BYTES:
+            yield from self._measured_aside()
+        # Also where the large ones end: what no thread could be had for, and what was appended meanwhile.
+        for chunk in chunks_of(self._fd):
             self._digest.update(chunk)
             self._size_bytes += len(chunk)
             yield chunk
+
+    def _measured_aside(self) -> Iterator[bytes]:
+        waiting: queue.Queue[bytes] = queue.Queue(maxsize=_WAITING_CHUNKS)
+        thread = threading.Thread(target=self._hash_all, args=(waiting,), name="podium-hash", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is on its way out, or there are too many
+            return
+        try:
+            for chunk in chunks_of(self._fd):
+                waiting.put(chunk)
+                self._size_bytes += len(chunk)
+                yield chunk
+        finally:
+            waiting.put(b"")
+            thread.join()
+
+    def _hash_all(self, waiting: queue.Queue[bytes]) -> None:
+        while chunk := waiting.get():
+            self._digest.update(chunk)
 
     @property
     def so_far(self) -> Measure:
@@ -66,7 +96,7 @@ def measure(source: Source) -> Measure:
     if isinstance(source, bytes):
         return Measure(len(source), hashlib.sha256(source).hexdigest())
     with source.open("rb") as file:
-        measuring = _Measuring(chunks_of(file.fileno()))
+        measuring = _Measuring(file.fileno())
         for _ in measuring:
             pass
     return measuring.so_far
@@ -124,7 +154,7 @@ def _put_as_it_is_read(
             raise _Differs
 
     with source.open("rb") as file:
-        measuring = _Measuring(chunks_of(file.fileno()))
+        measuring = _Measuring(file.fileno())
         try:
             store.put_chunks(key, checked())
         except _Differs:

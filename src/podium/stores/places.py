@@ -21,7 +21,7 @@ from podium.ids import new_id
 from podium.stores.contract import Store
 from podium.stores.header import HEADER_KEY, StoreHeader, ensure_header, read_header
 from podium.stores.keys import Key
-from podium.stores.local import LocalStore
+from podium.stores.local import LocalStore, clear_leftovers_if_due
 from podium.stores.noted import home_folder, is_noted, note
 from podium.stores.opening import open_store, scheme_of
 from podium.stores.wholefile import is_temporary
@@ -155,7 +155,8 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
 
     A store on this machine's disk that is made in a folder that was empty or absent is noted as made by this
     user; a folder that held something is not, for it may hold anybody's models. Where the note cannot be
-    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time.
+    written, a `PodiumWarning` says so: training goes on, and the store counts as found next time. Once a day what killed
+    writers left in it is cleared, aside.
 
     Raises:
         StoreError: the store was written by a newer podium, or does not answer.
@@ -163,6 +164,8 @@ def claim(store: Store, *, environ: Mapping[str, str] | None = None) -> StoreHea
     """
     header = read_header(store)
     if header is not None:
+        if isinstance(store, LocalStore):
+            clear_leftovers_if_due(store, HEADER_KEY)
         return header
     store_id = new_id()
     root = store.local_path(Key.root())

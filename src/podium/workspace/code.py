@@ -1,7 +1,8 @@
 """What a session notes about the code it runs while it runs: what git says was changed, what was imported later.
 
-Beside the run: nothing here is waited for at its start, and for a moment only at its end. What cannot be kept is left
-out without a word; the run is no worse for it. Knows a run only as the two functions that keep something of it.
+Beside the run: nothing here is waited for at its start, and for a moment only at its end. What git cannot tell is left
+out without a word, and what cannot be kept is counted by the run. Knows a run only as the two functions that keep
+something of it.
 """
 
 from __future__ import annotations

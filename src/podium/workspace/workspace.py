@@ -26,6 +26,7 @@ from podium.errors import (
     RunNotFound,
     StoreError,
     StoreUnavailable,
+    did_you_mean,
     near_names,
 )
 from podium.identity import host_name, user_name
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
+    from podium.stores.keys import Key
 
 __all__ = ["Workspace"]
 
@@ -259,20 +261,24 @@ class Workspace:
         note: str | None = None,
     ) -> ActiveRun:
         """A run on which every call works, in a store of its own that nobody else sees."""
-        from podium.stores.memory import MemoryStore
-
-        aside = Workspace(MemoryStore())
         keys = RunKeys.of(
             checked_experiment(experiment or default_experiment()), new_run_id(time.time_ns() // 1_000_000)
         )
         start = Start("session", keys.experiment, run_name=run_name or name_of(keys.run_id), user=user_name())
-        run = aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
+        run = self._begin_aside(keys, start)
         self._started[next(self._count)] = run
         if tags:
             run.set_tags(tags)
         if note is not None:
             run.set_note(note)
         return run
+
+    def _begin_aside(self, keys: RunKeys, start: Start) -> ActiveRun:
+        """A run in a store that nobody else sees."""
+        from podium.stores.memory import MemoryStore
+
+        aside = Workspace(MemoryStore())
+        return aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
 
     def _joined(
         self, run_id: str | None, resume: Literal["must", "allow"], experiment: str | None
@@ -332,13 +338,17 @@ class Workspace:
     def amend_run(self, run: RunLike) -> ActiveRun:
         """Open a run to add metrics, tags, artifacts or models; its status and times stay.
 
+        Where ``PODIUM_DISABLED`` is set every call works, and nothing is kept.
+
         Raises:
             RunNotFound: there is none.
         """
         self._check_writable()
         found = find_run(self._store, run if isinstance(run, str) else run.run_id)
-        self._claim()
         start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
+        if self._is_disabled(None):
+            return self._begin_aside(found.keys, start)
+        self._claim()
         return self._begin(
             found, read_run(self._store, found), start, is_creator=False, strict=is_on("PODIUM_STRICT")
         )
@@ -346,7 +356,7 @@ class Workspace:
     # --- reading runs ------------------------------------------------------------------------------------------------
 
     def get_run(self, run_id: str) -> Run:
-        """A run as it is now.
+        """A run as it is now. Params that its writers logged with different values are warned about.
 
         Args:
             run_id: the id, or the first 8 or more characters of it.
@@ -357,10 +367,13 @@ class Workspace:
         if isinstance(run_id, Run):
             run_id = run_id.run_id
         self._check_known()
-        return self._run(find_run(self._store, run_id))
-
-    def _run(self, found: FoundRun) -> Run:
+        found = find_run(self._store, run_id)
         state = read_run(self._store, found)
+        _warn_of_conflicts(found.run_id, state)
+        return self._run(found, state)
+
+    def _run(self, found: FoundRun, state: RunState | None = None) -> Run:
+        state = read_run(self._store, found) if state is None else state
         return Run(
             facts_of(found, state, status_of(self._store, found, state)), RunSource(self._store, found)
         )
@@ -427,8 +440,7 @@ class Workspace:
         there = {each.name: each for each in known}
         for name in names:
             if name not in there:
-                near = near_names(name, there)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(near_names(name, there))
                 warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
         return [there[name] for name in dict.fromkeys(names) if name in there]
 
@@ -483,6 +495,10 @@ class Workspace:
         from podium.search import EXPERIMENTS, matches, parse_filter, parse_order, sort
         from podium.workspace.subjects import subject_of_experiment
 
+        if not isinstance(filter, str):
+            raise TypeError(
+                f'experiments takes a filter, which is text, not {filter!r}. Write experiments("runs > 10").'
+            )
         expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
         now = datetime.now(UTC)
         self._check_known()
@@ -555,8 +571,7 @@ class Workspace:
         found = there.get(checked_experiment(name))
         if found is None:
             near = near_names(name, there)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ExperimentNotFound(f"there is no experiment {name!r}.{hint}", name=name, near=near)
+            raise ExperimentNotFound(f"there is no experiment {name!r}.", name=name, near=near)
         if isinstance(change, Deleted):
             self._experiments.discard(name)
             if read_experiment(self._store, found).deleted is change.deleted:
@@ -838,14 +853,11 @@ class Workspace:
     def _fetched(self, located: Located) -> Path:
         return self._cached(located.manifest, located.folder, located.uri)
 
-    def _cached(self, manifest: Manifest, folder: Any, uri: str) -> Path:
+    def _cached(self, manifest: Manifest, folder: Key, uri: str) -> Path:
         from podium.models.cache import ModelCache
 
         def fetch(path: str, local: Path) -> None:
-            key = folder
-            for segment in path.split("/"):
-                key = key / segment
-            self._store.download(key, local)
+            self._store.download(folder.below(path), local)
 
         return ModelCache().folder(manifest, fetch, uri=uri)
 
@@ -1047,6 +1059,23 @@ def _check_start(
         from podium.workspace.system_metrics import check_available
 
         check_available()
+
+
+def _warn_of_conflicts(run_id: str, state: RunState) -> None:
+    """Between writers the first value of a param stands; whoever reads the run hears of the others."""
+    if not state.conflicts:
+        return
+    told = "; ".join(
+        f"{each.key!r} is {each.kept!r}, and {' and '.join(map(repr, each.others))} came later"
+        for each in state.conflicts[:3]
+    )
+    more = f"; and {len(state.conflicts) - 3} more" if len(state.conflicts) > 3 else ""
+    warnings.warn(
+        f"the writers of run {run_id} disagree about its params, and the first value stands: {told}{more}. Settle it: "
+        f"amend_run({run_id!r}).log_param({state.conflicts[0].key!r}, ..., overwrite=True).",
+        PodiumWarning,
+        stacklevel=3,
+    )
 
 
 class _Found:

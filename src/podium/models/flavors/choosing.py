@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import metadata
 
-from podium.errors import Invalid, near_names
+from podium.errors import Invalid, did_you_mean, near_names
 from podium.models.flavors.contract import Flavor
 from podium.models.flavors.files import FilesFlavor
 from podium.models.flavors.function import FunctionFlavor
@@ -56,8 +56,7 @@ def _named(name: str, flavors: tuple[Flavor, ...]) -> Flavor:
         if flavor.name == name:
             return flavor
     names = [flavor.name for flavor in flavors]
-    near = near_names(name, names)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
+    meant = did_you_mean(near_names(name, names))
     raise Invalid(f"there is no flavor {name!r}; known are {', '.join(names)}.{meant}")
 
 
