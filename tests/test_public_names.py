@@ -38,7 +38,7 @@ NAMES = {
         "ModelInfo ModelVersion Point RegisteredModel Run Runs Signature Table Verdict"
     ),
     "podium.testing": "FaultyStore LossyStore StoreTests isolated",
-    "podium.stores": "Entry Key LocalStore MemoryStore Store",
+    "podium.stores": "Entry Key LocalStore MemoryStore RemoteStore Store",
 }
 # What is public beyond the contract, and why it is there.
 BEYOND = {

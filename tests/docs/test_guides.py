@@ -36,7 +36,8 @@ def blocks_of(page: Path) -> list[Block]:
     return [Block(*fence) for fence in fences]
 
 
-PAGES = sorted(GUIDES.glob("*.md"))
+# What is about a bucket runs against one, in tests/remote.
+PAGES = sorted(page for page in GUIDES.glob("*.md") if page.stem != "team")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -87,7 +87,7 @@ def test_bytes_that_are_not_those_of_the_manifest_do_not_stay(
     assert [each.name for each in (tmp_path / "cache").iterdir() if each.is_dir()] == []
 
 
-def test_a_store_that_dies_meanwhile_leaves_nothing_and_may_be_asked_again(
+def test_a_store_that_dies_meanwhile_leaves_no_model_and_may_be_asked_again(
     far: Far, cache: ModelCache, tmp_path: Path
 ) -> None:
     def dies(path: str, local: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_store_that_dies_meanwhile_leaves_nothing_and_may_be_asked_again(
     with pytest.raises(StoreUnavailable):
         cache.folder(far.manifest, dies, uri="there")
 
-    assert [each.name for each in (tmp_path / "cache").iterdir() if each.is_dir()] == []
+    assert [each.suffix for each in (tmp_path / "cache").iterdir() if each.is_dir()] == [".partial"]
     assert manifest_of(cache.folder(far.manifest, far.fetch, uri="there")) == far.manifest
 
 

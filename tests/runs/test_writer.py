@@ -676,8 +676,8 @@ def test_readers_of_the_same_process_see_what_is_spooled(keys: RunKeys, session:
 def test_after_the_end_one_part_holds_the_log_and_the_spool_is_gone(keys: RunKeys, session: Start) -> None:
     store = MemoryStore()
     writer = Writer(store, keys, session)
-    spool = writer._spool
-    assert spool is not None
+    area = writer._area
+    assert area is not None
     for value in range(3):
         writer.log_metric("loss", float(value))
         writer.flush()
@@ -686,7 +686,7 @@ def test_after_the_end_one_part_holds_the_log_and_the_spool_is_gone(keys: RunKey
 
     (entry,) = store.list(keys.logs)
     assert str(entry.key) == f"{keys.log(writer.writer_id)}.0-{entry.size}"
-    assert not spool.path.exists()
+    assert not area.folder.exists()
     assert state_of(store, keys).metrics["loss"].count == 3
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from podium.errors import Invalid
-from podium.stores import LocalStore, MemoryStore
+from podium.errors import Invalid, StoreUnavailable
+from podium.stores import LocalStore, MemoryStore, Retrying
 from podium.stores.opening import open_store
 
 
@@ -54,7 +54,7 @@ def test_a_package_brings_a_store_by_its_entry_point(tmp_path: Path, monkeypatch
     assert isinstance(store, MemoryStore)
     assert vars(store)["url"] == "SHELF://oak/3"
     with pytest.raises(Invalid, match="shelf:"):
-        open_store("ftp://host")
+        open_store("nosuch://host")
 
 
 def test_a_path_object_is_never_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,16 +70,25 @@ def test_a_drive_letter_is_no_scheme() -> None:
 
 
 def test_an_unknown_scheme_names_those_there_are_and_keeps_secrets() -> None:
-    with pytest.raises(Invalid, match=r"scheme 'ftp'.*file:, memory:.*\./") as refusal:
-        open_store("ftp://ada:secret@host/store")
+    with pytest.raises(Invalid, match=r"scheme 'nosuch'.*file:.*memory:.*\./") as refusal:
+        open_store("nosuch://ada:secret@host/store")
 
     assert "secret" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket/x", "az://container/x", "S3://bucket"])
-def test_a_bucket_says_that_it_comes_later(url: str) -> None:
-    with pytest.raises(Invalid, match="later version"):
-        open_store(url)
+@pytest.mark.parametrize("url", ["s3://bucket/x", "S3://bucket/x", "s3a://bucket/x"])
+def test_a_bucket_is_a_store_that_asks_again(url: str) -> None:
+    store = open_store(url)
+
+    assert isinstance(store, Retrying)
+    assert store.root == "s3://bucket/x"
+
+
+def test_a_store_that_is_not_there_is_told_of_without_what_its_url_hides() -> None:
+    with pytest.raises(StoreUnavailable, match="cannot open the store") as refusal:
+        open_store("ftp://ada:secret@127.0.0.1:1/store")
+
+    assert "secret" not in str(refusal.value)
 
 
 def test_an_empty_text_names_no_store() -> None:

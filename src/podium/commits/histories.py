@@ -6,6 +6,7 @@ Drives the generators of `calls.py`; decides nothing, and knows no verb.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -44,6 +45,16 @@ class Histories:
         self.patience_s = patience_s
         self._seen: dict[str, History] = {}
         self._names: dict[Key, str] = {}
+
+    def within(self, patience_s: float) -> Histories:
+        """The same, for who does not want to wait so long; what either reads the other knows."""
+        hasty = copy.copy(self)
+        hasty.patience_s = patience_s
+        return hasty
+
+    def last_seen(self, name: str) -> ModelState:
+        """A model as this process last read it, without reading."""
+        return self._known(name).state
 
     def knows(self, name: str) -> bool:
         """Whether this process has seen that there is such a model."""

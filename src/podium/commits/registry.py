@@ -7,6 +7,7 @@ what is to be registered is found by a function it is given.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -532,6 +533,16 @@ class Registry:
             elif move is not None and move[0] == alias:
                 held = move[1]
         return None if held is None else version_fact(history.state, held)
+
+    def _within(self, patience_s: float) -> Registry:
+        """This registry, for who does not want to wait so long; what either reads the other knows."""
+        hasty = copy.copy(self)
+        hasty._histories = self._histories.within(patience_s)
+        return hasty
+
+    def _last_seen(self, name: str) -> ModelState:
+        """A model as this process last read it, without reading."""
+        return self._histories.last_seen(check_model_name(name))
 
     # --- the parts all verbs are made of -----------------------------------------------------------------------------
 

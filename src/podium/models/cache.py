@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podium.errors import Corrupt, StoreUnavailable
-from podium.ids import new_id
-from podium.models.manifest import Manifest, verify
+from podium.models.manifest import FileEntry, Manifest, verify
 from podium.stores.cachefolder import cache_folder
+from podium.stores.together import together
 
 __all__ = ["ModelCache", "default_cache_folder"]
 
@@ -61,18 +61,30 @@ class ModelCache:
             ) from error
         return target
 
+    def kept(self, sha256: str) -> Path | None:
+        """The directory of a manifest of this SHA-256, if it was fetched before; what is in it is to be verified."""
+        target = self._root / sha256
+        return target if target.is_dir() else None
+
     def _fetch(self, manifest: Manifest, fetch: Fetch, target: Path, uri: str) -> None:
-        aside = self._root / f"{manifest.digest}.{new_id()}.partial"
-        aside.mkdir(mode=0o700)
-        try:
-            for path in manifest.paths():
-                local = aside / path
+        """Fetch the files that are not there yet: an attempt that was broken off is gone on with."""
+        aside = self._root / f"{manifest.sha256}.partial"
+        aside.mkdir(mode=0o700, exist_ok=True)
+
+        def bring(file: FileEntry) -> None:
+            local = aside / file.path
+            # Each file appears whole; what it holds is compared below.
+            if not (local.is_file() and local.stat().st_size == file.size):
                 local.parent.mkdir(parents=True, exist_ok=True)
-                fetch(path, local)
+                fetch(file.path, local)
+
+        together(bring, manifest.files)
+        try:
             verify(aside, manifest, uri=uri)
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        except Corrupt:
+            shutil.rmtree(aside, ignore_errors=True)  # or the next attempt would go on with it
+            raise
+        aside.rename(target)
 
 
 def _is_whole(folder: Path, manifest: Manifest, uri: str) -> bool:

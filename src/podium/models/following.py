@@ -33,11 +33,13 @@ class Followed:
         uri: as the user wrote it, with an alias or /latest.
         resolve: the pinned URI it means now.
         load: loads a pinned URI.
+        age_s: how old what ``resolve`` said last is, in seconds: a store that does not answer leaves what was known.
     """
 
     uri: str
     resolve: Callable[[], str]
     load: Callable[[str], Model[Any]]
+    age_s: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Follower:
         self._last_error: str | None = None
         self._refusal: _Refusal | None = None
         pinned = followed.resolve()
-        self._checked_at = clock()
+        self._checked_at = clock() - followed.age_s()
         self._uri = pinned
         self.current: Model[Any] = self._proved(pinned)
         """Replaced in one assignment: whoever takes it once has a model and a version that belong together."""
@@ -126,7 +128,7 @@ class Follower:
             except Exception as error:  # noqa: BLE001 - the boundary of promise "a dead store keeps the old one serving"
                 self._failed(error)
                 return False
-            self._checked_at = self._clock()
+            self._checked_at = self._clock() - self._followed.age_s()
             if self._refusal is not None and self._refusal.uri != pinned:
                 self._refusal = None
             if pinned == self._uri:

@@ -210,7 +210,12 @@ def _check(keys: RunKeys, artifact: Artifact, found: Measure) -> None:
 def _corrupt(keys: RunKeys, artifact: Artifact, found: str) -> Corrupt:
     return Corrupt(
         f"the artifact {artifact.path!r} of run {keys.run_id} is not the file that was logged. "
-        "Restore it from a copy of the store.",
+        "Restore it from a copy of the store"
+        + (
+            ", or wait if its run is being written elsewhere: it may be on its way."
+            if found == "nothing"
+            else "."
+        ),
         key=f"{keys.artifacts}/{artifact.key}",
         expected=f"{artifact.size_bytes} bytes of SHA-256 {artifact.sha256}",
         found=found,

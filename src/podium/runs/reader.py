@@ -50,6 +50,7 @@ from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.folders import folders_in
 from podium.stores.keys import Key, name_segment
+from podium.stores.together import together
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "find_again",
     "find_run",
     "living_writers",
+    "log_bytes",
     "read_columns",
     "read_run",
     "refresh",
@@ -72,6 +74,7 @@ __all__ = [
 _SHORTEST_PREFIX = 8
 _CHUNK_BYTES = 1 << 16
 _LOOKS = 5
+_FETCHED_AT_ONCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class FoundRun:
         return self.keys.run_id
 
 
-# --- experiments ------------------------------------------------------------------------------------------------------
+# --- experiments ----------------------------------------------------------------------------------------------------
 
 
 def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
@@ -120,27 +123,32 @@ def ensure_experiment(store: Store, name: str, time_ms: int) -> None:
     key = experiment_file(name)
     data = canonical({"format": 1, "name": name, "time": time_ms}) + b"\n"
     try:
-        store.create(key, data)
+        # A look first: the first create of a process costs a bucket many requests (see `RemoteStore`).
+        found = _experiment_at(store, key.parent)
+        if found is None:
+            store.create(key, data)
     except KeyExists:
         found = _experiment_at(store, key.parent)
-        if found is not None and found.name != name:
-            raise Invalid(
-                f"the experiments {name!r} and {found.name!r} would share one folder. Choose another name."
-            ) from None
     except StoreUnavailable:
         raise
     except StoreError:
         # No exclusive create on this file system: runs need none, and every writer puts the same name.
         if _experiment_at(store, key.parent) is None:
             store.put(key, data)
+    if found is not None and found.name != name:
+        raise Invalid(
+            f"the experiments {name!r} and {found.name!r} would share one folder. Choose another name."
+        )
 
 
 def experiments(store: Store) -> list[FoundExperiment]:
     """All experiments, by name; one whose file is damaged goes by the name of its folder."""
     folders = folders_in(store, EXPERIMENTS)
-    return sorted(
-        (experiment_in(store, folder) for folder in folders), key=lambda each: (each.name, each.folder)
-    )
+    if store.local_path(EXPERIMENTS) is None:
+        opened = together(lambda folder: experiment_in(store, folder), folders)
+    else:
+        opened = [experiment_in(store, folder) for folder in folders]
+    return sorted(opened, key=lambda each: (each.name, each.folder))
 
 
 def experiment_in(store: Store, folder: Key) -> FoundExperiment:
@@ -170,7 +178,7 @@ def _names_in(path: Path, begins: str = "") -> list[str]:
         raise StoreUnavailable(f"cannot list {path}: {error.strerror or error}.") from error
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------------------------
 
 
 def runs_of(store: Store, experiment: FoundExperiment) -> Iterator[FoundRun]:
@@ -273,7 +281,7 @@ def _found_again(store: Store, run: FoundRun) -> FoundRun:
     raise RunNotFound(f"run {run.run_id} was deleted while it was read.", name=run.run_id)
 
 
-# --- logs into a state -----------------------------------------------------------------------------------------------
+# --- logs into a state ----------------------------------------------------------------------------------------------
 
 
 def read_run(store: Store, run: FoundRun) -> RunState:
@@ -315,6 +323,11 @@ def _read_log(store: Store, run: FoundRun, writer_id: str, names: list[LogName],
         log.heard(time.time())
 
 
+def log_bytes(store: Store, run: FoundRun, writer_id: str) -> bytes:
+    """All there is of one log, whatever files it lies in."""
+    return b"".join(_bytes_from(store, run, run.logs[writer_id], 0))
+
+
 def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) -> Iterator[bytes]:
     """What a log holds from ``offset`` on; each piece but the last is whole lines, wherever parts were cut."""
     for name in names:
@@ -322,6 +335,7 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
             yield store.get(run.keys.logs / str(name), offset)
             return
     parts = [(name.start, name.end or 0) for name in names]
+    fetched = _fetched(store, run, names[0].writer_id, parts, offset)
     torn = b""
     while True:
         covering = [(start, end) for start, end in parts if start <= offset < end]
@@ -329,7 +343,8 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
             return  # what follows a hole comes when the hole is filled
         start, end = part = max(covering, key=lambda part: part[1])
         name = LogName(run.run_id, names[0].writer_id, start, end)
-        data = store.get(run.keys.logs / str(name), offset - start)[: end - offset]
+        data = fetched.pop(part, None) or store.get(run.keys.logs / str(name), offset - start)
+        data = data[: end - offset]
         offset += len(data)
         if offset < end:
             parts.remove(part)  # shorter than its name says: a copy of it is under way
@@ -339,7 +354,25 @@ def _bytes_from(store: Store, run: FoundRun, names: list[LogName], offset: int) 
         torn = data[whole:]
 
 
-# --- who lives -------------------------------------------------------------------------------------------------------
+def _fetched(
+    store: Store, run: FoundRun, writer_id: str, parts: list[tuple[int, int]], offset: int
+) -> dict[tuple[int, int], bytes]:
+    """The parts that will be read, each from where it is read on, at once: what a network holds up waits together."""
+    chain: dict[tuple[int, int], int] = {}
+    begin = offset
+    while covering := [(start, end) for start, end in parts if start <= offset < end]:
+        part = max(covering, key=lambda part: part[1])
+        chain[part], offset = offset, part[1]
+    if len(chain) < 2 or offset - begin > _FETCHED_AT_ONCE_BYTES:
+        return {}
+
+    def fetch(part: tuple[int, int]) -> bytes:
+        return store.get(run.keys.logs / str(LogName(run.run_id, writer_id, *part)), chain[part] - part[0])
+
+    return dict(zip(chain, together(fetch, chain), strict=True))
+
+
+# --- who lives ------------------------------------------------------------------------------------------------------
 
 
 def living_writers(store: Store, run: FoundRun, state: RunState, *, now_s: float | None = None) -> list[str]:
@@ -404,7 +437,7 @@ def writer_lives(log: LogState, path: Path | None, changed_s: float, now_s: floa
     return now_s - changed_s <= start.lease_s
 
 
-# --- metrics into columns --------------------------------------------------------------------------------------------
+# --- metrics into columns -------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

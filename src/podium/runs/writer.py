@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreError, StoreUnavailable
@@ -44,13 +45,14 @@ from podium.runs.events import (
 from podium.runs.fold import RunState, same_value
 from podium.runs.layout import RunKeys
 from podium.runs.locking import hold, is_lockable
-from podium.runs.shipping import Spool, new_spool
+from podium.runs.spool import Area, Spooled, area_of, known_areas
 from podium.stores.contract import Store
+from podium.stores.wholefile import new_temporary
 
 __all__ = ["Opening", "Writer", "flush_open_writers", "open_writers"]
 
 BEAT_S = 60.0
-SHIP_S = 5.0
+_ROUND_S = 5.0
 SYNC_S = 30.0
 _OPEN_FLAGS = (
     os.O_CREAT
@@ -135,7 +137,7 @@ class Writer:
         self._path = ""
         self._clock_ns = clock_ns
         self._lock = threading.RLock()
-        self._spool: Spool | None = None
+        self._area: Area | None = None  # where the log waits, if the store is on no disk of this machine
         # Whether the next write has to mend something first: a torn line, or a loss nobody was told of.
         self._rough = False
         self._unreported = 0
@@ -187,30 +189,48 @@ class Writer:
         writer_id = new_writer_id()
         key = self.keys.log(writer_id)
         path = self._store.local_path(key)
-        spool = None
+        spooled = None
         if path is None:
-            spool = new_spool(self._store, self.keys, writer_id)
-            path = spool.path
+            area = self._spool_area()
+            path = spooled = area.log_path(self.keys, writer_id)
+            if is_lockable():
+                # Under another name until it is locked: who finds a spooled log without a lock sends and forgets it.
+                path = Path(new_temporary(str(spooled.parent)))
         try:
             fd = os.open(path, _OPEN_FLAGS, 0o666)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, _OPEN_FLAGS, 0o666)
-        locked = spool is None and is_lockable() and hold(fd)
+        locked = (is_lockable() and hold(fd)) and spooled is None
         start, now_ms = replace(start, locked=locked), self._now_ms()
         first = encode(start, now_ms)
         try:
             if _write(fd, first) != len(first):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no log without its first line
+            if spooled is not None and path != spooled:
+                os.rename(path, spooled)
+                path = spooled
         except OSError:
             os.close(fd)
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        self.writer_id, self._fd, self._spool = writer_id, fd, spool
+        self.writer_id, self._fd = writer_id, fd
         self.opening = Opening(start, now_ms, len(first))
         self._path = os.fspath(path)
         self._rough = self._unreported > 0
+
+    def _spool_area(self) -> Area:
+        if self._area is None:
+            self._area = area_of(self._store)
+        self._area.start()
+        return self._area
+
+    @property
+    def files_store(self) -> Store:
+        """What the files of this run are put into: the store, or the spool where that may be slow or away."""
+        area = self._area
+        return Spooled(area) if area is not None and area.lasting else self._store
 
     # --- the hot path ---------------------------------------------------------------------------------------------
 
@@ -373,14 +393,23 @@ class Writer:
         _check_timeout(timeout_s)
         try:
             self._sync()
-            with self._lock:
-                if self._fd >= 0 and self._spool is not None:
-                    self._spool.ship()
         except OSError as error:
             with self._lock:
                 self._lost(0, error)
             return False
-        return self._unreported == 0
+        # Without the lock: what is logged meanwhile does not wait for a store.
+        sent = self._area is None or self._area.flush(timeout_s)
+        if not sent and self.strict:
+            raise self._not_sent()
+        return sent and self._unreported == 0
+
+    def _not_sent(self) -> StoreUnavailable:
+        area = self._area
+        assert area is not None  # noqa: S101 - it refused something
+        why = "; ".join(area.problems[:1]) or "the store has not answered yet"
+        return StoreUnavailable(
+            f"not all of run {self.keys.run_id} is in the store: {why} {area.waiting()} wait in {area.folder}."
+        )
 
     def _sync(self) -> None:
         """Bring the open log to the disk.
@@ -443,13 +472,25 @@ class Writer:
         _open_writers.pop(id(self), None)
         try:
             os.fsync(fd)
-            if self._spool is not None:
-                self._spool.ship(last=True)
         except OSError as error:
             self._lost(0, error)
         finally:
             os.close(fd)  # and with it the lock
-            self._spool = None
+        self._send_off()
+
+    def _send_off(self) -> None:
+        """The log is sealed: let it be sent. Only a store that no other process can reach is waited for."""
+        area = self._area
+        if area is None:
+            return
+        if area.lasting:
+            area.ask()
+        elif not area.flush():
+            if self.strict:
+                raise self._not_sent()
+        else:
+            area.remove()
+            self._area = None
 
     # --- the slow way out of every write ----------------------------------------------------------------------------
 
@@ -546,7 +587,8 @@ class Writer:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
             self._fd = -1
-        self._spool = None
+        if self._area is not None and not self._area.lasting:
+            self._area = None  # the parent's, who removes it
         self._unreported = 0
         _open_writers.pop(id(self), None)
 
@@ -566,9 +608,11 @@ def _living(writers: dict[int, weakref.ref[Writer]]) -> list[Writer]:
 
 
 def flush_open_writers(store: Store) -> None:
-    """Ship what this process has spooled for a store, so that a reader in it sees all of it."""
+    """Send what this process has spooled for a store, so that a reader in it sees all of it."""
+    for area in known_areas(store):
+        area.flush()
     for each in open_writers():
-        if each._store is store and each._spool is not None:
+        if each._store is store and each._area is not None and not each._area.lasting:
             each.flush()
 
 
@@ -621,7 +665,7 @@ def _to_ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
 
-# --- beat and fork ---------------------------------------------------------------------------------------------------
+# --- beat and fork --------------------------------------------------------------------------------------------------
 
 _beating: threading.Thread | None = None
 _beating_guard = threading.Lock()
@@ -641,7 +685,7 @@ def _keep_beating() -> None:
 def _beat_forever() -> None:
     beaten = time.monotonic()
     while True:
-        time.sleep(SHIP_S)
+        time.sleep(_ROUND_S)
         due = time.monotonic() - beaten >= BEAT_S
         if due:
             beaten = time.monotonic()
@@ -650,10 +694,7 @@ def _beat_forever() -> None:
             with contextlib.suppress(StoreError, PodiumWarning):
                 if due:
                     each.beat()
-                if each._spool is not None:
-                    each.flush()
-                else:
-                    each.sync_if_due(time.monotonic())
+                each.sync_if_due(time.monotonic())
 
 
 def _after_fork_in_child() -> None:

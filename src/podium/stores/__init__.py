@@ -7,10 +7,23 @@ the registry.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from podium.stores.contract import Entry, Source, Store
 from podium.stores.keys import Key
 from podium.stores.local import LocalStore
 from podium.stores.memory import MemoryStore
 from podium.stores.retrying import Retrying
 
-__all__ = ["Entry", "Key", "LocalStore", "MemoryStore", "Retrying", "Source", "Store"]
+if TYPE_CHECKING:
+    from podium.stores.remote import RemoteStore
+
+__all__ = ["Entry", "Key", "LocalStore", "MemoryStore", "RemoteStore", "Retrying", "Source", "Store"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "RemoteStore":
+        raise AttributeError(f"module 'podium.stores' has no attribute {name!r}")
+    from podium.stores.remote import RemoteStore  # which brings asyncio, and whoever has no bucket needs none
+
+    return RemoteStore

@@ -1,7 +1,7 @@
 """From the text a user writes to the store it names.
 
 Which stores there are is not known here: each URL scheme is an entry point of the group ``podium.stores``, a
-callable that takes the URL. A text without a scheme is a folder.
+callable that takes the URL. A scheme that only fsspec knows is a store for runs. A text without a scheme is a folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ __all__ = ["open_store", "scheme_of"]
 _GROUP = "podium.stores"
 # Two letters at least: "C:\data" is a folder.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_LATER = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
 
 
 def scheme_of(text: str) -> str | None:
@@ -50,13 +49,18 @@ def _opener(scheme: str) -> Callable[[str], Store]:
     known = {each.name: each for each in entry_points(group=_GROUP)}
     if scheme in known:
         return cast("Callable[[str], Store]", known[scheme].load())
-    if scheme in _LATER:
-        raise Invalid(
-            f"{scheme}: stores in buckets come with a later version of podium. Use a folder until then, "
-            "or install a package that brings a store for this scheme."
-        )
+    if _fsspec_knows(scheme):
+        from podium.stores.remote import open_remote
+
+        return open_remote
     schemes = ", ".join(f"{name}:" for name in sorted(known))
     raise Invalid(
         f"no store goes by the scheme {scheme!r}. There are: a path, {schemes}. "
         "If a folder has this name, write it with ./ before it."
     )
+
+
+def _fsspec_knows(scheme: str) -> bool:
+    from fsspec import available_protocols
+
+    return scheme in available_protocols()

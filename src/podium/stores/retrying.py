@@ -77,6 +77,21 @@ class Retrying:
     def __repr__(self) -> str:
         return f"Retrying({self._store!r})"
 
+    @property
+    def root(self) -> object:
+        """Where the store lies, as it says itself; None where it has no address."""
+        return getattr(self._store, "root", None)
+
+    @property
+    def identity(self) -> object:
+        """What stores that ask with the same settings have in common; None where nothing is known of that."""
+        return getattr(self._store, "identity", None)
+
+    @property
+    def address(self) -> object:
+        """What tells the store's place from another of the same name; None where it has none."""
+        return getattr(self._store, "address", None)
+
     def get(self, key: Key, start: int = 0) -> bytes:
         """See `Store.get`."""
         return self._again(lambda: self._store.get(key, start))

@@ -519,8 +519,18 @@ class ActiveRun(Run):
             if self._shelf is None or self._shelf.is_creator != creator:
                 from podium.runs.artifacts import Shelf
 
-                self._shelf = Shelf(self._store, self._found_run.keys, creator, self._now().state().artifacts)
+                known = {} if creator else self._known_artifacts()
+                self._shelf = Shelf(self._writer.files_store, self._found_run.keys, creator, known)
             return self._shelf
+
+    def _known_artifacts(self) -> dict[str, events.Artifact]:
+        """What others kept in this run; a store that does not answer hides it, and no name depends on it."""
+        try:
+            return dict(self._now().state().artifacts)
+        except StoreError:
+            if self._writer.files_store is self._store:
+                raise
+            return {}
 
     @contextlib.contextmanager
     def _world(self, what: str, *more: type[Exception]) -> Iterator[None]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+from podium.runs.spool import leave
 from podium.workspace import open_runs, two_lines
 from podium.workspace.facts import EndStatus
 from podium.workspace.redaction import redacted_text, without_folders
@@ -116,6 +117,7 @@ def install() -> None:
 def _end_all() -> None:
     _unhook_last_flush()
     _end_runs(_script.ending)
+    leave()
     two_lines.say_what_became()
 
 
@@ -144,6 +146,7 @@ def _hook_worker_exit() -> None:
 def _end_worker() -> None:
     # It is called while the exception that ends the worker, if one does, is on its way out.
     _end_runs(ending_of(sys.exc_info()[1]))
+    leave()
 
 
 def _hook_exceptions() -> None:

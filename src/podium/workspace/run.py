@@ -26,6 +26,7 @@ from podium.workspace.history import History, Series
 if TYPE_CHECKING:
     from podium.commits.gate import Verdict
     from podium.models.info import ModelInfo
+    from podium.runs import events
     from podium.runs.fold import RunState
     from podium.search.expressions import Field
     from podium.stores.contract import Store
@@ -301,6 +302,8 @@ class Run:
         """
         from podium.runs.artifacts import files_below, save_artifact
         from podium.stores.keys import encoded_path
+        from podium.stores.measured import Measure, measure
+        from podium.stores.together import together
 
         known = self._now().state().artifacts
         files = list(files_below(known, path))
@@ -312,10 +315,17 @@ class Run:
         target = _cached_place(self.run_id, path) if to is None else Path(to)
         if to is not None and os.path.lexists(target):
             raise Conflict(f"there is something at {str(target)!r} already. Name a place that is free.")
-        for below, artifact in files:
+
+        def bring(file: tuple[str, events.Artifact]) -> None:
+            below, artifact = file
             # The log may come from a stranger: what its paths say stays inside the target.
             place = target if single else target.joinpath(*encoded_path(below))
+            kept = Measure(artifact.size_bytes, artifact.sha256)
+            if to is None and place.is_file() and measure(place) == kept:
+                return  # fetched before, and still what it was
             save_artifact(self._source.store, self._source.found.keys, artifact, place)
+
+        together(bring, files)
         return target
 
     def __eq__(self, other: object) -> bool:

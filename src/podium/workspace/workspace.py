@@ -45,7 +45,8 @@ from podium.runs.reader import (
     read_run,
     status_of,
 )
-from podium.runs.writer import Writer
+from podium.runs.spool import area_of
+from podium.runs.writer import Writer, flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key
@@ -58,12 +59,14 @@ from podium.workspace.experiments import checked_experiment, default_experiment
 from podium.workspace.facts import Experiment
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
+from podium.workspace.reports import CopyReport, SyncReport
 from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
 from podium.workspace.surroundings import surroundings
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
+    from podium.commits.lastknown import LastKnown
     from podium.commits.locating import Located
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
@@ -77,6 +80,9 @@ if TYPE_CHECKING:
     from podium.stores.keys import Key
 
 __all__ = ["Workspace"]
+
+# Who may be served from what was last known does not want to wait for a commit's time.
+_OFFLINE_PATIENCE_S = 3.0
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -632,7 +638,9 @@ class Workspace:
             native_type: what ``model.native`` has to be.
             trust: whether its code may be run; None: as this workspace is trusted.
             strict_environment: refuse where packages differ.
-            allow_offline: without effect for stores on this machine.
+            allow_offline: where the store does not answer, load the version that its alias or number meant when this
+                machine last read it, if it was loaded here before; a `PodiumWarning` says how old that is. Without
+                effect for stores on this machine.
             verify_signature: refuse what this key did not sign.
 
         Raises:
@@ -641,7 +649,7 @@ class Workspace:
         from podium.models.loading import load_directory
 
         self._refuse_unsigned(verify_signature)
-        found = self._model_place(model)
+        found = self._model_place(model, allow_offline=allow_offline)
         return load_directory(
             found.folder,
             native_type=native_type,
@@ -717,9 +725,40 @@ class Workspace:
             raise Invalid(
                 f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
             )
-        registry = self.registry
+        if self._store.local_path(Key.root()) is not None:
+            registry = self.registry
+            return Followed(
+                uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+            )
+        return self._followed_from_afar(uri, trust)
+
+    def _followed_from_afar(self, uri: str, trust: bool | None) -> Any:
+        """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
+        from podium.commits.naming import parse_model_uri
+        from podium.models.following import Followed
+
+        registry = self.registry._within(_OFFLINE_PATIENCE_S)
+        age_s: float | None = None
+
+        def resolve() -> str:
+            nonlocal age_s
+            try:
+                pinned = registry.resolve(uri)
+            except StoreUnavailable as error:
+                if age_s is not None:
+                    raise  # something serves: it keeps serving, and says why it looks no further
+                recalled = self._last_known().recall(parse_model_uri(uri).name)
+                pinned = self._place_as_last_known(uri, None, error).uri
+                age_s = 0.0 if recalled is None else recalled[1]
+                return pinned
+            age_s = 0.0
+            return pinned
+
         return Followed(
-            uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+            uri,
+            resolve,
+            lambda pinned: self.load_model(pinned, trust=trust, allow_offline=True),
+            age_s=lambda: age_s or 0.0,
         )
 
     def _refuse_unsigned(self, verify_signature: str | None) -> None:
@@ -731,7 +770,7 @@ class Workspace:
                 "Leave it out to load what the SHA-256 vouches for."
             )
 
-    def _model_place(self, model: ModelLike) -> _Found:
+    def _model_place(self, model: ModelLike, *, allow_offline: bool = False) -> _Found:
         """Where the bytes of a model are, and what they have to be."""
         from podium.commits.facts import ModelVersion
         from podium.commits.naming import check_spelling
@@ -739,11 +778,11 @@ class Workspace:
         from podium.models.manifest import manifest_of
 
         if isinstance(model, ModelVersion):
-            return self._version_place(model.uri, expected=model.sha256)
+            return self._version_place(model.uri, expected=model.sha256, allow_offline=allow_offline)
         if isinstance(model, ModelInfo):
             text = model.uri
             if text.startswith("models:/"):
-                return self._version_place(text, expected=model.sha256)
+                return self._version_place(text, expected=model.sha256, allow_offline=allow_offline)
             if text.startswith("runs:/"):
                 return self._run_place(text, expected=model.sha256)
             found = _path_place(text)
@@ -756,26 +795,78 @@ class Workspace:
             )
         text = os.fspath(model)
         if text.startswith("models:/"):
-            return self._version_place(text)
+            return self._version_place(text, allow_offline=allow_offline)
         if text.startswith("runs:/"):
             return self._run_place(text)
         check_spelling(text)
         return _path_place(text)
 
-    def _version_place(self, uri: str, expected: str | None = None) -> _Found:
-        located = self.registry.locate(uri)
-        _check_same(uri, located.manifest, expected)
-        folder = self._store.local_path(located.folder)
-        if folder is None:
+    def _version_place(self, uri: str, expected: str | None = None, *, allow_offline: bool = False) -> _Found:
+        if self._store.local_path(Key.root()) is not None:
+            located = self.registry.locate(uri)
+            _check_same(uri, located.manifest, expected)
+            folder = self._store.local_path(located.folder)
+            assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
+            return _located_at(folder, located)
+        try:
+            hasty = self.registry._within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
+            located = hasty.locate(uri)
+            _check_same(uri, located.manifest, expected)
             folder = self._fetched(located)
-        return _Found(
-            folder,
-            located.uri,
-            located.manifest,
-            name=located.name,
-            version=located.version,
-            run_id=located.run_id,
+        except StoreUnavailable as error:
+            if not allow_offline:
+                raise
+            return self._place_as_last_known(uri, expected, error)
+        self._last_known().note(self.registry._last_seen(located.name))
+        return _located_at(folder, located)
+
+    def _place_as_last_known(self, uri: str, expected: str | None, error: StoreUnavailable) -> _Found:
+        """The version a URI meant when this machine last read it, from the cache.
+
+        Raises:
+            StoreUnavailable: it was never loaded here.
+        """
+        from podium.commits.decisions import check_usable
+        from podium.commits.naming import find_version, parse_model_uri
+        from podium.commits.views import version_uri
+        from podium.models.cache import ModelCache
+        from podium.models.manifest import manifest_of
+
+        parsed = parse_model_uri(uri)
+        recalled = self._last_known().recall(parsed.name)
+        if recalled is None:
+            raise StoreUnavailable(
+                f"{error} And no version of {parsed.name!r} was loaded on this machine before."
+            ) from error
+        state, age_s = recalled
+        version = find_version(state, parsed.name, parsed.selector)
+        check_usable(version, parsed.name, "it is not loaded")
+        folder = ModelCache().kept(version.sha256)
+        pinned = version_uri(parsed.name, version.version)
+        if folder is None:
+            raise StoreUnavailable(f"{error} And {pinned} was not loaded on this machine before.") from error
+        manifest = manifest_of(folder)
+        _check_same(pinned, manifest, version.sha256)
+        _check_same(pinned, manifest, expected)
+        warnings.warn(
+            f"{uri} is version {version.version} as of {age_s:.0f} seconds ago, when this machine last read it: the "
+            f"store does not answer ({error})",
+            PodiumWarning,
+            stacklevel=5,
         )
+        return _Found(
+            folder, pinned, manifest, name=parsed.name, version=version.version, run_id=version.run_id
+        )
+
+    def _last_known(self) -> LastKnown:
+        import hashlib
+
+        from podium.commits.lastknown import LastKnown
+        from podium.models.cache import default_cache_folder
+
+        address = str(getattr(self._store, "address", None) or self.url)
+        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return LastKnown(default_cache_folder().parent / "registries" / digest)
 
     def _run_place(self, uri: str, expected: str | None = None) -> _Found:
         from podium.models.manifest import FileEntry, Manifest
@@ -887,6 +978,96 @@ class Workspace:
                 f"restore_experiment({experiment!r}), or name another."
             )
 
+    def copy_to(
+        self,
+        target: Workspace | StrPath,
+        *,
+        experiment: str | Sequence[str] | None = None,
+        model: str | Sequence[str] | None = None,
+    ) -> CopyReport:
+        """Copy runs and models to another store, whichever of the two is a disk or a bucket.
+
+        What is there already is passed over, so a copy that was broken off, or of a store that has grown, goes on where
+        it stands. Artifacts and models are held against their SHA-256 on the way. A run that is being written arrives
+        as it was when its turn came.
+
+        Args:
+            target: a workspace, a folder or a URL.
+            experiment: only these; None: all, or none where models were named.
+            model: only these, each with its whole history; None: all, or none where experiments were named.
+
+        Returns:
+            What was copied and what was there, and what could not be copied and why.
+
+        Raises:
+            Conflict: the target has a model of this name with other versions. Nothing was copied.
+            ModelNotFound, Invalid: no such model; an experiment of the target has another's folder.
+            StoreError: one of the stores does not answer.
+        """
+        from podium.workspace.copying import Copying, check_model, folder_of_model
+
+        to = target if isinstance(target, Workspace) else Workspace(target)
+        to._check_writable()
+        everything = experiment is None and model is None
+        wanted = self._wanted(experiment) if everything or experiment is not None else []
+        names = [model] if isinstance(model, str) else list(model or ())
+        names = [each.name for each in self.registry.models()] if everything else names
+        for name in names:
+            self.registry.get_model(name)
+        checked = [check_model(self._store, to._store, folder_of_model(name), name) for name in names]
+        flush_open_writers(self._store)
+        to._claim()
+        copying = Copying(self._store, to._store)
+        for each in wanted:
+            copying.experiment(each)
+        for found in checked:
+            copying.model(found)
+        return copying.report()
+
+    def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
+        """The experiments that are named, or all; one that is not there is warned about."""
+        self._check_known()
+        known = experiments(self._store)
+        if experiment is None:
+            return known
+        names = [experiment] if isinstance(experiment, str) else list(experiment)
+        there = {each.name: each for each in known}
+        for name in names:
+            if name not in there:
+                hint = did_you_mean(near_names(name, there))
+                warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
+        return [there[name] for name in dict.fromkeys(names) if name in there]
+
+    def sync(self, *, timeout_s: float | None = None) -> SyncReport:
+        """Send what waits on this machine for this store: of this process, and of others that ended without it.
+
+        Args:
+            timeout_s: wait no longer; None: until each has been tried.
+
+        Returns:
+            What was sent and what waits still, and why. For a store on this machine nothing ever waits.
+
+        Raises:
+            StoreError: the store does not say which it is.
+        """
+        self._check_writable()
+        if self._store.local_path(Key.root()) is not None:
+            return SyncReport()
+        area = area_of(self._store)
+        if not area.lasting:
+            area.remove()
+            return SyncReport()
+        sent = area.sent
+        area.flush(timeout_s)
+        left = area.waiting()
+        return SyncReport(
+            copied=area.sent - sent,
+            skipped=area.being_written(),
+            waiting=left.logs + left.files,
+            waiting_bytes=left.size_bytes,
+            problems=area.problems,
+        )
+
     def close(self) -> None:
         """End the runs this workspace started that are still open; again: nothing."""
         self._end_runs(endings.FINISHED)
@@ -990,6 +1171,17 @@ class _Found:
         self.version = version
         self.run_id = run_id
         self.run = run
+
+
+def _located_at(folder: Path, located: Located) -> _Found:
+    return _Found(
+        folder,
+        located.uri,
+        located.manifest,
+        name=located.name,
+        version=located.version,
+        run_id=located.run_id,
+    )
 
 
 def _path_place(text: str) -> _Found:

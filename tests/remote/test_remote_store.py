@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from podium.stores import Key, Store
+from podium.stores.remote import RemoteStore
+from podium.testing import StoreTests, store_machine
+from tests.remote.conftest import new_url
+from tests.remote.servers import Server, new_filesystem
+
+
+class _OnServer(StoreTests):
+    def reopen(self, store: Store) -> Callable[[], Store] | None:
+        assert isinstance(store, RemoteStore)
+        return functools.partial(_open, *store.__reduce__()[1])  # type: ignore[misc]  # url and options
+
+    def raw(self, store: Store, key: Key) -> bytes | None:
+        assert isinstance(store, RemoteStore)
+        filesystem = new_filesystem(self.server)
+        path = f"{store.root.removeprefix('s3://')}/{key}"
+        return bytes(filesystem.cat_file(path)) if filesystem.isfile(path) else None
+
+    server: Server
+
+
+def _open(url: str, options: dict[str, object]) -> RemoteStore:
+    return RemoteStore(url, **options)
+
+
+class TestOnSeaweedFS(_OnServer):
+    @pytest.fixture
+    def store(self, seaweedfs_server: Server) -> Store:
+        self.server = seaweedfs_server
+        return RemoteStore(new_url(), **seaweedfs_server.options())
+
+
+class TestOnMoto(_OnServer):
+    @pytest.fixture
+    def store(self, moto_server: Server) -> Store:
+        self.server = moto_server
+        return RemoteStore(new_url(), **moto_server.options())
+
+
+def test_a_bucket_agrees_with_a_dict_whatever_is_done_to_both(seaweedfs_server: Server) -> None:
+    run_state_machine_as_test(
+        store_machine(lambda: RemoteStore(new_url(), **seaweedfs_server.options())),
+        settings=settings(max_examples=8, stateful_step_count=25, deadline=None),
+    )
