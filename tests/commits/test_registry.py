@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -1009,3 +1011,40 @@ def _break(what: str, commits: Path, shop: Shop) -> None:
             following.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
         case _:
             shutil.rmtree(commits.parent)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork of POSIX")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_another_thread_registers_can_use_the_registry(
+    store: LocalStore, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "podium.commits.histories._LOCK_PATIENCE_S", 0.01
+    )  # the parent's thread holds it throughout
+    inside, forked = threading.Event(), threading.Event()
+
+    def hold(verb: str, key: Key, number: int) -> None:
+        if verb == "create" and key.name.endswith("2.json") and not inside.is_set():
+            inside.set()
+            forked.wait(30)
+
+    registry = Registry(FaultyStore(store, hold), find_source=shop.find)
+    models = [shop.make(f1=0.9) for _ in range(3)]
+    registry.register(models[0], "fraud", alias="champion")
+    thread = threading.Thread(target=registry.register, args=(models[1], "fraud"))
+    thread.start()
+    assert inside.wait(30)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            registry.register(models[2], "fraud", alias="champion")
+            os._exit(0 if registry.resolve("models:/fraud@champion") == "models:/fraud/2" else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    forked.set()
+    thread.join(30)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert [each.version for each in Registry(store, find_source=shop.find).versions("fraud")] == [3, 2, 1]
