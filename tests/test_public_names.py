@@ -34,8 +34,8 @@ NAMES = {
         "set_note set_tag versions"
     ),
     "podium.types": (
-        "ActiveRun Artifact Autolog Check Commit Comparison Dataset Difference Experiment History LiveModel LiveStatus MetricSummary Model "
-        "ModelInfo ModelVersion Point RegisteredModel Run Runs Signature Table Verdict"
+        "ActiveRun Artifact Autolog Check Commit Comparison Dataset Difference Experiment History LiveModel LiveStatus "
+        "MetricSummary Model ModelInfo ModelVersion Point RegisteredModel Run Runs Signature Table Verdict"
     ),
     "podium.testing": "FaultyStore LossyStore StoreTests isolated",
     "podium.stores": "Entry Key LocalStore MemoryStore RemoteStore Store",

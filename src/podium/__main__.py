@@ -33,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="podium", description="Track, register, serve, roll back."
-    )
+    parser = argparse.ArgumentParser(prog="podium", description="Track, register, serve, roll back.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     trust = commands.add_parser(
         "trust",

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lifecycle.py"
 
 
+@pytest.mark.soak  # the README's own command runs it as well
 def test_the_lifecycle_runs_in_an_empty_folder_and_tells_its_five_steps(here: Path) -> None:
     finished = subprocess.run(
         [sys.executable, str(EXAMPLE)], cwd=here, capture_output=True, text=True, timeout=240, check=False

@@ -71,6 +71,7 @@ def _steps_in_bucket(url: str, run_id: str) -> list[int]:
     return [point.step for point in run.history("loss")]
 
 
+@pytest.mark.soak
 def test_fifty_killed_processes_lose_and_double_nothing_while_two_others_ship(
     bucket: str, shippers: list[Started]
 ) -> None:
@@ -111,6 +112,7 @@ def test_fifty_killed_processes_lose_and_double_nothing_while_two_others_ship(
     ] == []
 
 
+@pytest.mark.soak
 def test_a_killed_shipper_leaves_what_another_finishes(bucket: str) -> None:
     ids = []
     for number in range(12):

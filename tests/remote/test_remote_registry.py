@@ -64,6 +64,7 @@ def _lossy() -> Schedule:
     return schedule
 
 
+@pytest.mark.soak
 def test_eight_processes_of_25_registrations_give_1_to_200_through_a_lossy_network(
     seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,11 @@ class TestOnSeaweedFS(_OnServer):
         self.server = seaweedfs_server
         return RemoteStore(new_url(), **seaweedfs_server.options())
 
+    @pytest.mark.soak
+    def test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(self, store: Store) -> None:
+        """A minute on this server; by default moto stands for it, and the registrations of eight processes."""
+        super().test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(store)
+
 
 class TestOnMoto(_OnServer):
     @pytest.fixture

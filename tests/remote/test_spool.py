@@ -240,6 +240,7 @@ def test_a_script_ships_before_it_ends(bucket: str) -> None:
     assert waiting_files() == []
 
 
+@pytest.mark.soak
 def test_a_script_ends_in_time_although_the_bucket_hangs_and_the_next_one_ships(
     seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
