@@ -319,6 +319,9 @@ def test_a_param_that_two_writers_disagree_about_was_shown_to_nobody(tmp_path: P
     workspace = Workspace(tmp_path / "store")
     with workspace.start_run(run_id="shared", resume="allow") as one, workspace.amend_run("shared") as other:
         one.log_param("lr", 0.1)
+        logged_ms = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == logged_ms:
+            pass  # of one millisecond the writers' ids would decide
         other.log_param("lr", 0.2)
         other.log_param("depth", 6)
 

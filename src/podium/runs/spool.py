@@ -151,7 +151,7 @@ class Area:
         self.folder = folder
         self.lasting = lasting
         self.problems: tuple[str, ...] = ()
-        self.sent = 0
+        self.sent: int = 0
         self._warned = False
         self._shipped: dict[Path, Shipped] = {}
         self._begin_anew()
