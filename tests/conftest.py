@@ -11,6 +11,11 @@ import pytest
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Many tests wait for servers and processes more than they compute: two processors have work for four."""
+    return max(os.cpu_count() or 1, 4)
+
+
 @pytest.fixture(autouse=True)
 def isolated_process(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

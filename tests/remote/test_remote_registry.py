@@ -40,6 +40,7 @@ def _register_in_processes(url: str, times: int) -> dict[int, list[int]]:
     return given
 
 
+@pytest.mark.soak
 def test_eight_processes_of_25_registrations_give_1_to_200(bucket: str) -> None:
     _assert_one_history(bucket, _register_in_processes(bucket, REGISTRATIONS))
 

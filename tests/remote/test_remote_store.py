@@ -44,6 +44,7 @@ class TestOnSeaweedFS(_OnServer):
         super().test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(store)
 
 
+@pytest.mark.soak  # the second opinion
 class TestOnMoto(_OnServer):
     @pytest.fixture
     def store(self, moto_server: Server) -> Store:

@@ -302,7 +302,7 @@ def by_index(store: MemoryStore, query: str, order: list[str], limit: int | None
         index.close()
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(facts_of_runs, max_size=5), queries, orders)
 def test_sql_finds_what_folding_and_evaluating_finds_in_the_same_order(
     runs: list[Facts], query: str, order: list[str]

@@ -1,7 +1,8 @@
 """Ask for rows by what is known of them: one grammar, and one meaning over facts in memory.
 
 Text becomes a frozen tree (`parse_filter`, `parse_gate`, `parse_order`, `parse_field`); `matches` and `sort` hold it
-against rows. Pure: this package never opens a store.
+against rows. What is named here is pure. Beside it lies `index`: a view of a store's runs that is asked in SQL, by the
+same tree and with the same answers.
 """
 
 from __future__ import annotations
