@@ -693,7 +693,8 @@ class Workspace:
 
         Args:
             uri: ``models:/<name>@<alias>`` or ``models:/<name>/latest``.
-            poll_s: how often the alias is read.
+            poll_s: how often the alias is read; a store that fails is given up, and told of, after so long, at least
+                1 s and at most 5 s.
             check: called with a new version before it serves; raising, or returning False, refuses it.
             on_swap: called with the old and the new model.
             on_failure: called with the error of a look that failed.
@@ -709,41 +710,46 @@ class Workspace:
 
         self._refuse_unsigned(verify_signature)
         return LiveModel(
-            self._followed(uri, trust),
+            self._followed(uri, trust, poll_s),
             poll_s=poll_s,
             check=check,
             on_swap=on_swap,
             on_failure=on_failure,
-            shadow=None if shadow is None else self._followed(shadow, trust),
+            shadow=None if shadow is None else self._followed(shadow, trust, poll_s),
         )
 
-    def _followed(self, uri: str, trust: bool | None) -> Any:
+    def _followed(self, uri: str, trust: bool | None, poll_s: float) -> Any:
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
+        from podium.models.live import look_patience_s
 
         if not parse_model_uri(uri).can_move:
             raise Invalid(
                 f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
             )
         if self._store.local_path(Key.root()) is not None:
-            registry = self.registry
+            registry, hasty = self.registry, self.registry._within(look_patience_s(poll_s))
             return Followed(
-                uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+                uri,
+                lambda: registry.resolve(uri),
+                lambda pinned: self.load_model(pinned, trust=trust),
+                resolve_soon=lambda: hasty.resolve(uri),
             )
-        return self._followed_from_afar(uri, trust)
+        return self._followed_from_afar(uri, trust, look_patience_s(poll_s))
 
-    def _followed_from_afar(self, uri: str, trust: bool | None) -> Any:
+    def _followed_from_afar(self, uri: str, trust: bool | None, patience_s: float) -> Any:
         """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
 
-        registry = self.registry._within(_OFFLINE_PATIENCE_S)
+        first = self.registry._within(_OFFLINE_PATIENCE_S)
+        later = self.registry._within(min(patience_s, _OFFLINE_PATIENCE_S))
         age_s: float | None = None
 
         def resolve() -> str:
             nonlocal age_s
             try:
-                pinned = registry.resolve(uri)
+                pinned = (first if age_s is None else later).resolve(uri)
             except StoreUnavailable as error:
                 if age_s is not None:
                     raise  # something serves: it keeps serving, and says why it looks no further
