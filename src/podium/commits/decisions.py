@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from podium.commits.facts import ModelVersion
 from podium.commits.fold import AliasStack, ModelState, VersionState
 from podium.commits.gate import GateFacts, Verdict, evaluate_gate
-from podium.commits.naming import find_version, number_of, require_model
+from podium.commits.naming import check_same_store, find_version, number_of, require_model
 from podium.commits.protocol import Decide, Draft, Nothing, NotPublished, object_name
 from podium.commits.source import VersionLike
 from podium.commits.vocabulary import (
@@ -120,7 +121,7 @@ def expectation(seen: ModelState, name: str, expect: Expected) -> Expectation | 
 
     Raises:
         AliasNotFound: it names an alias that there is not.
-        Invalid: it names a version of another model, or nothing.
+        Invalid: it names a version of another model or store, or nothing.
     """
     if expect is None:
         return None
@@ -128,6 +129,8 @@ def expectation(seen: ModelState, name: str, expect: Expected) -> Expectation | 
         return Expectation(expect, None)
     number = number_of(name, expect)
     if number is not None:
+        if isinstance(expect, ModelVersion) and number in seen.versions:
+            check_same_store(seen.versions[number], expect)
         return Expectation(expect, number)
     try:
         return Expectation(expect, find_version(seen, name, expect).version)

@@ -57,6 +57,7 @@ from podium.commits.views import (
 from podium.errors import Invalid
 from podium.identity import host_name, user_name
 from podium.ids import new_id
+from podium.models.home import home_in
 from podium.runs.events import check_key
 from podium.stores.contract import Store
 from podium.table import Table
@@ -101,6 +102,7 @@ class Registry:
             patience_s: how long a call waits for a store that does not answer, and for others' commits.
         """
         self._histories = Histories(store, patience_s=patience_s)
+        self._home = home_in(store)
         self._find_source = find_source
         self._claim = claim
         self._trusted = trusted
@@ -162,7 +164,7 @@ class Registry:
             except NotFlown:
                 flown = _fly(found.folder, found.manifest, "auto", trusted=found.trusted, version=None)
             else:
-                return version_fact(outcome.history.state, outcome.history.state.next_version - 1)
+                return self._fact(outcome.history.state, outcome.history.state.next_version - 1)
 
     def check(
         self, source: ModelLike, name: str, *, gate: str | None = None, alias: str | None = None
@@ -238,7 +240,7 @@ class Registry:
             except NotFlown:
                 flown = self._flown(name, found, preflight)
             else:
-                return version_fact(outcome.history.state, found.version)
+                return self._fact(outcome.history.state, found.version)
 
     def _flown(self, name: str, version: VersionState, mode: Literal["auto", "require", "skip"]) -> Preflight:
         """Verify the bytes of a version and load it aside."""
@@ -309,7 +311,7 @@ class Registry:
                 self._verified(locate(self._histories, name, target))
                 verified |= {needed.version}
             else:
-                return version_fact(outcome.history.state, outcome.history.state.aliases[alias])
+                return self._fact(outcome.history.state, outcome.history.state.aliases[alias])
 
     def set_gate(self, name: str, alias: str, gate: str | None, *, why: str | None = None) -> RegisteredModel:
         """Set the standing gate of an alias: whoever sets the alias has to pass it. None removes it.
@@ -426,7 +428,7 @@ class Registry:
             VersionNotFound, AliasNotFound, ModelNotFound: there is none.
         """
         state = self._existing(name)
-        return version_fact(state, find_version(state, name, version).version)
+        return self._fact(state, find_version(state, name, version).version)
 
     def compare(self, name: str, *versions: VersionLike) -> Comparison:
         """What differs between versions of a model: params, metrics and tags; none named: between all.
@@ -497,7 +499,7 @@ class Registry:
         """
         check_filter(filter, "versions")
         states = self._states if name is None else lambda: [self._existing(name)]
-        return found_versions(states, filter, order_by, limit)
+        return found_versions(states, filter, order_by, limit, self._home)
 
     def history(self, name: str, alias: str | None = None) -> Table[Commit]:
         """What happened to a model, or to one of its aliases, newest first; refusals too.
@@ -532,7 +534,7 @@ class Registry:
                 held = None
             elif move is not None and move[0] == alias:
                 held = move[1]
-        return None if held is None else version_fact(history.state, held)
+        return None if held is None else self._fact(history.state, held)
 
     def _within(self, patience_s: float) -> Registry:
         """This registry, for who does not want to wait so long; what either reads the other knows."""
@@ -543,6 +545,11 @@ class Registry:
     def _last_seen(self, name: str) -> ModelState:
         """A model as this process last read it, without reading."""
         return self._histories.last_seen(check_model_name(name))
+
+    def _facts(self, uri: str) -> VersionState:
+        """All that is known of a version: what its run said, and what was logged to it since."""
+        parsed = parse_model_uri(uri)
+        return find_version(self._existing(parsed.name), parsed.name, parsed.selector)
 
     # --- the parts all verbs are made of -----------------------------------------------------------------------------
 
@@ -588,7 +595,10 @@ class Registry:
         self, name: str, version: VersionLike, deciding: Callable[[int], Decide], why: str | None
     ) -> ModelVersion:
         number = find_version(self._existing(name), name, version).version
-        return version_fact(self._decide(name, deciding(number), why).history.state, number)
+        return self._fact(self._decide(name, deciding(number), why).history.state, number)
+
+    def _fact(self, state: ModelState, number: int) -> ModelVersion:
+        return version_fact(state, number, self._home)
 
     def _verified(self, located: Located) -> Path:
         return verified_folder(located, self._histories.store, self._fetch)

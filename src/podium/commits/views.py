@@ -12,6 +12,8 @@ from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.fold import ModelState, VersionState
 from podium.commits.vocabulary import CommitRecord
 from podium.errors import Invalid
+from podium.models.home import Home, at_home
+from podium.readonly import read_only
 from podium.search import MODELS, VERSIONS, Field, Subject, parse_field, select
 from podium.table import MISSING, Table
 from podium.times import milliseconds_of, time_of
@@ -56,10 +58,10 @@ def milliseconds(time: datetime | str) -> int | float:
     return milliseconds_of(time)
 
 
-def version_fact(state: ModelState, number: int) -> ModelVersion:
-    """One version, as of a state."""
+def version_fact(state: ModelState, number: int, home: Home | None = None) -> ModelVersion:
+    """One version, as of a state, and where that was read."""
     version = state.versions[number]
-    return ModelVersion(
+    fact = ModelVersion(
         name=state.name,
         version=number,
         uri=version_uri(state.name, number),
@@ -70,21 +72,22 @@ def version_fact(state: ModelState, number: int) -> ModelVersion:
         note=version.note,
         aliases=state.holders_of(number),
         quarantined=version.quarantined is not None,
-        params=dict(version.params),
-        metrics={key: facts.last for key, facts in version.metrics.items()},
-        tags=dict(version.tags),
+        params=read_only(version.params),
+        metrics=read_only({key: facts.last for key, facts in version.metrics.items()}),
+        tags=read_only(version.tags),
         verdict=version.verdict,
     )
+    return at_home(fact, home)
 
 
 def model_fact(state: ModelState) -> RegisteredModel:
     """The model, as of a state."""
     return RegisteredModel(
         name=state.name,
-        aliases=dict(state.aliases),
-        gates=dict(state.gates),
+        aliases=read_only(state.aliases),
+        gates=read_only(state.gates),
         latest=state.latest,
-        tags=dict(state.tags),
+        tags=read_only(state.tags),
         note=state.note,
     )
 
@@ -153,6 +156,7 @@ def found_versions(
     filter_text: str,
     order_by: str | Sequence[str],
     limit: int | None,
+    home: Home | None = None,
 ) -> Versions:
     """The versions that match, in order; deleted ones are left out. Models are read once the question makes sense."""
     known: dict[tuple[str, int], VersionState] = {}
@@ -162,7 +166,7 @@ def found_versions(
             for number, version in state.versions.items():
                 if not version.deleted:
                     known[state.name, number] = version
-                    yield version_fact(state, number)
+                    yield version_fact(state, number, home)
 
     found = select(
         facts(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from podium.errors import Corrupt
+from podium.models.home import Home
 from podium.models.signature import Signature
 from podium.strictjson import JsonValue, decode_value, encode_value
 from podium.table import Shown
@@ -49,6 +50,7 @@ class ModelInfo(Shown):
     requirements: tuple[str, ...] = ()
     python: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    _home: Home | None = field(default=None, init=False, repr=False, compare=False)
 
 
 def info_to_json(info: ModelInfo) -> dict[str, JsonValue]:

@@ -460,6 +460,7 @@ class ActiveRun(Run):
         Raises:
             TypeError, Invalid, FileNotFoundError: as `podium.save_model`.
         """
+        from podium.models.home import at_home, home_in
         from podium.models.info import info_to_json
         from podium.models.saving import write_model
         from podium.stores.keys import portable_path
@@ -486,7 +487,7 @@ class ActiveRun(Run):
                 kept = self._keeper().keep_model(name, target, listed, written.manifest.sha256)
                 facts = info_to_json(written.info)
                 self._writer.append(events.Model(kept.name, kept.key, kept.sha256, kept.files, facts))
-        return written.info
+        return at_home(written.info, home_in(self._store))
 
     def _log_verdict(self, verdict: Mapping[str, Any]) -> None:
         """What a gate said when this run's model was registered."""

@@ -12,6 +12,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -70,14 +71,17 @@ if TYPE_CHECKING:
     from podium.commits.locating import Located
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
+    from podium.models.home import Home
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
     from podium.search.comparing import Comparison
+    from podium.search.evaluate import Summary
     from podium.search.index import Index
     from podium.stores.keys import Key
+    from podium.strictjson import JsonValue
 
 __all__ = ["Workspace"]
 
@@ -150,7 +154,37 @@ class Workspace:
                 fetch=self._fetched,
                 read_only=self._read_only,
             )
+            self._registry._home = self._home()
         return self._registry
+
+    def _home(self) -> Home:
+        """What the facts read here remember of this workspace: enough to open it again, and no secret."""
+        from podium.models.home import Home
+
+        named = self.named_as
+        if named is None or redacted_url(named) != named:
+            return Home(self._store, None)
+        return Home(self._store, self._place or Place(named, "named"))
+
+    def _home_of_model(self, model: ModelLike) -> Workspace:
+        """The workspace a model is looked for in: text means this one, an object remembers its own."""
+        from podium.models.home import home_of
+
+        home = home_of(model)
+        if home is None or home.store is self._store:
+            return self
+        if home.store is None and not _can_be_opened(home.place):
+            return (
+                self  # pickled on another machine, or in memory: the SHA-256 tells whether the bytes are here
+            )
+        if home.place is not None and home.place.url == self.named_as:
+            return self
+        place = home.place
+        other = Workspace(
+            home.store if place is None or home.store is not None else place.url, read_only=True
+        )
+        other._place = place
+        return self if _same_place(other._store, self._store) else other
 
     # --- starting runs -----------------------------------------------------------------------------------------------
 
@@ -646,11 +680,21 @@ class Workspace:
         Raises:
             NotFound, Corrupt, UntrustedModel, Quarantined, MissingExtra, EnvironmentMismatch, TypeError, Invalid
         """
+        from podium.models.home import at_home
         from podium.models.loading import load_directory
 
         self._refuse_unsigned(verify_signature)
+        home = self._home_of_model(model)
+        if home is not self:
+            return home.load_model(
+                model,
+                native_type=native_type,
+                trust=trust,
+                strict_environment=strict_environment,
+                allow_offline=allow_offline,
+            )
         found = self._model_place(model, allow_offline=allow_offline)
-        return load_directory(
+        loaded: Model[Any] = load_directory(
             found.folder,
             native_type=native_type,
             uri=found.uri,
@@ -663,6 +707,9 @@ class Workspace:
             trust_path=self.named_as if found.manifest is not None else None,
             strict_environment=strict_environment,
         )
+        if found.manifest is not None:
+            at_home(loaded.info, self._home())
+        return loaded
 
     def model_info(self, model: ModelLike) -> ModelInfo:
         """What is known of a model without loading it.
@@ -670,12 +717,17 @@ class Workspace:
         Raises:
             NotFound, Corrupt, Invalid
         """
+        from podium.models.home import at_home
         from podium.models.loading import model_info_of
 
+        home = self._home_of_model(model)
+        if home is not self:
+            return home.model_info(model)
         found = self._model_place(model)
-        return model_info_of(
+        info = model_info_of(
             found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
         )
+        return at_home(info, self._home()) if found.manifest is not None else info
 
     def live(
         self,
@@ -908,30 +960,34 @@ class Workspace:
         return ModelCache().folder(manifest, fetch, uri=uri)
 
     def _model_source(self, model: ModelLike) -> ModelSource:
-        """What `Registry.register` copies: the bytes, and the facts of the run that made them."""
+        """What `Registry.register` copies: the bytes, and the facts of their version, or of the run that made them."""
         from podium.commits.source import ModelSource
         from podium.models.loading import model_info_of
         from podium.models.manifest import manifest_of
         from podium.models.trust import written_here
 
+        home = self._home_of_model(model)
+        if home is not self:
+            return replace(home._model_source(model), is_elsewhere=True)
         found = self._model_place(model)
         info = model_info_of(
             found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
         )
         manifest = found.manifest if found.manifest is not None else manifest_of(found.folder)
-        facts = self._facts_of_maker(found, info.run_id)
-        return ModelSource(
+        source = ModelSource(
             info=info,
             manifest=manifest,
             folder=found.folder,
             trusted=self._trusted()
             if found.manifest is not None
             else written_here(found.folder, info.sha256),
-            params=dict(facts.params) if facts is not None else {},
-            metrics={key: each.last for key, each in facts.summary.items()} if facts is not None else {},
-            tags=dict(facts.tags) if facts is not None else {},
-            summaries=dict(facts.summary) if facts is not None else {},
         )
+        if found.version is not None:
+            # A version says more than its run: what was logged and set since, also once the run is gone.
+            version = self.registry._facts(found.uri)
+            return _with_facts(source, version.params, version.metrics, version.tags)
+        facts = self._facts_of_maker(found, info.run_id)
+        return source if facts is None else _with_facts(source, facts.params, facts.summary, facts.tags)
 
     def _facts_of_maker(self, found: _Found, run_id: str | None) -> RunFacts | None:
         if found.run is not None:
@@ -1151,6 +1207,26 @@ def _warn_of_conflicts(run_id: str, state: RunState) -> None:
         f"amend_run({run_id!r}).log_param({state.conflicts[0].key!r}, ..., overwrite=True).",
         PodiumWarning,
         stacklevel=3,
+    )
+
+
+def _can_be_opened(place: Place | None) -> bool:
+    """Whether a store may be where another process saw it: a folder that is not here is not."""
+    return place is not None and ("://" in place.url or Path(place.url).is_dir())
+
+
+def _with_facts(
+    source: ModelSource,
+    params: Mapping[str, JsonValue],
+    summaries: Mapping[str, Summary],
+    tags: Mapping[str, str],
+) -> ModelSource:
+    return replace(
+        source,
+        params=dict(params),
+        metrics={key: each.last for key, each in summaries.items()},
+        tags=dict(tags),
+        summaries=dict(summaries),
     )
 
 
