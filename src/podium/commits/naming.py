@@ -165,12 +165,22 @@ def require_model(state: ModelState, name: str, known: tuple[str, ...] = ()) -> 
     """Raise `ModelNotFound` where there is no such model."""
     if not state.exists:
         raise ModelNotFound(
-            f"no model is registered as {name!r}."
-            if not state.deleted
-            else f"the model {name!r} was deleted.",
+            _why_absent(state, name),
             name=name,
             near=near_names(name, known),
         )
+
+
+def _why_absent(state: ModelState, name: str) -> str:
+    if state.deleted:
+        return f"the model {name!r} was deleted."
+    if not state.revision:
+        return f"no model is registered as {name!r}."
+    # Nothing but refusals can come before the first version.
+    refused = (
+        "its only registration was" if state.revision == 1 else f"its {state.revision} registrations were"
+    )
+    return f"no model is registered as {name!r}: {refused} refused, and its history says why."
 
 
 def find_version(state: ModelState, name: str, version: VersionLike) -> VersionState:

@@ -7,8 +7,10 @@ what is to be registered is found by a function it is given.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -46,6 +48,7 @@ from podium.commits.naming import (
 from podium.commits.protocol import Decide, History, Outcome, Stamp, Steps, commit, publish_and_commit
 from podium.commits.source import FindSource, ModelLike, ModelSource, VersionLike
 from podium.commits.views import (
+    Commits,
     commit_fact,
     found_models,
     found_versions,
@@ -54,7 +57,7 @@ from podium.commits.views import (
     version_fact,
     version_uri,
 )
-from podium.errors import Invalid
+from podium.errors import Corrupt, Invalid, PodiumWarning, near_names
 from podium.identity import host_name, user_name
 from podium.ids import new_id
 from podium.models.home import home_in
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 _PATIENCE_S = 30.0
+_MOST_LOOKED_AT = 10
 
 
 class Registry:
@@ -103,6 +107,7 @@ class Registry:
         """
         self._histories = Histories(store, patience_s=patience_s)
         self._home = home_in(store)
+        self._told: set[str] = set()
         self._find_source = find_source
         self._claim = claim
         self._trusted = trusted
@@ -509,7 +514,7 @@ class Registry:
         """
         wanted = None if alias is None else check_alias(alias)
         commits = [commit_fact(record) for record in reversed(self._past(name).records)]
-        return Table([each for each in commits if wanted is None or each.alias == wanted])
+        return Commits([each for each in commits if wanted is None or each.alias == wanted])
 
     def alias_at(self, name: str, alias: str, time: datetime | str) -> ModelVersion | None:
         """The version an alias pointed to at a time; None if to none.
@@ -565,7 +570,17 @@ class Registry:
 
     def _require(self, state: ModelState, name: str) -> None:
         if not state.exists:
-            require_model(state, name, tuple(self._histories.names()))
+            require_model(state, name, self._names_like(name))
+
+    def _names_like(self, name: str) -> tuple[str, ...]:
+        """Models that there are and that a wrong name may have meant; what cannot be read is none of them."""
+        others = [each for each in self._histories.names(damaged=_pass_over) if each != name]
+        there = []
+        for each in near_names(name, others, most=_MOST_LOOKED_AT):
+            with contextlib.suppress(Corrupt):
+                if self._histories.glance(each).exists:
+                    there.append(each)
+        return tuple(there)
 
     def _past(self, name: str) -> History:
         """The history of a model, also of one that was deleted or only refused so far."""
@@ -575,8 +590,19 @@ class Registry:
         return history
 
     def _states(self) -> list[ModelState]:
-        states = (self._histories.look(name).state for name in self._histories.names())
+        """All models that there are; one that is damaged hides no other, and whoever asks for it hears what it is."""
+        states = []
+        for name in self._histories.names(damaged=self._warn_of_damage):
+            try:
+                states.append(self._histories.look(name).state)
+            except Corrupt as error:
+                self._warn_of_damage(repr(name), error)
         return [each for each in states if each.exists]
+
+    def _warn_of_damage(self, model: str, error: Corrupt) -> None:
+        if model not in self._told:
+            self._told.add(model)
+            warnings.warn(f"the model {model} is left out: {error}", PodiumWarning, stacklevel=2)
 
     def _decide(self, name: str, decide: Decide, why: str | None) -> Outcome:
         """Make a decision the next commit of a model that is there; another name makes no store."""
@@ -602,6 +628,10 @@ class Registry:
 
     def _verified(self, located: Located) -> Path:
         return verified_folder(located, self._histories.store, self._fetch)
+
+
+def _pass_over(model: str, error: Corrupt) -> None:
+    """Who looks for a name can do without those that cannot be read."""
 
 
 def _stamp(why: str | None) -> Stamp:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.fold import ModelState, VersionState
@@ -19,6 +19,7 @@ from podium.table import MISSING, Table
 from podium.times import milliseconds_of, time_of
 
 __all__ = [
+    "Commits",
     "Versions",
     "commit_fact",
     "found_models",
@@ -130,8 +131,45 @@ class Versions(Table[ModelVersion]):
     def _with_rows(self, rows: Sequence[ModelVersion]) -> Self:
         return type(self)(rows, self._states)
 
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        """What a version is chosen by comes first; what only tells its bytes, and takes most room, last."""
+        metrics = [each for each in names if each.startswith("metrics.")]
+        quarantined = ["quarantined"] if any(row["quarantined"] for row in shown) else []
+        leading = ["name", "version", "aliases", *quarantined, *metrics, "start_time", "user"]
+        return _ordered(names, leading, last=("sha256", "uri"), shown=shown)
+
     def _lookup(self, row: ModelVersion, field: str) -> object:
         return subject_of_version(row, self._states[row.name, row.version])(_field_of_version(field))
+
+
+class Commits(Table[Commit]):
+    """What happened to a model: what and where to comes first."""
+
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        leading = [
+            "revision",
+            "verb",
+            "alias",
+            "from_version",
+            "to_version",
+            "time",
+            "user",
+            "refused",
+            "why",
+        ]
+        return _ordered(names, leading, last=("host", "name"), shown=shown)
+
+
+def _ordered(
+    names: list[str], leading: Sequence[str], *, last: Sequence[str], shown: list[dict[str, Any]]
+) -> list[str]:
+    """The leading columns, then those of the others that say something, then the last."""
+    others = [
+        name
+        for name in names
+        if name not in (*leading, *last) and ("." in name or any(row.get(name) for row in shown))
+    ]
+    return [name for name in (*leading, *others, *last) if name in names]
 
 
 @functools.lru_cache(maxsize=256)
