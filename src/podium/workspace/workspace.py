@@ -418,6 +418,7 @@ class Workspace:
         found = find_run(self._store, run_id)
         state = read_run(self._store, found)
         _warn_of_conflicts(found.run_id, state)
+        _warn_of_bad_lines(found.run_id, state)
         return self._run(found, state)
 
     def _run(self, found: FoundRun, state: RunState | None = None) -> Run:
@@ -1227,6 +1228,27 @@ def _with_facts(
         metrics={key: each.last for key, each in summaries.items()},
         tags=dict(tags),
         summaries=dict(summaries),
+    )
+
+
+def _warn_of_bad_lines(run_id: str, state: RunState) -> None:
+    """A line of a log that is no event is passed over; whoever reads the run hears that something may be missing."""
+    if not state.bad_lines:
+        return
+    logs: dict[str, list[int]] = {}
+    for each in state.bad_lines:
+        logs.setdefault(each.writer_id, []).append(each.line)
+    told = "; ".join(
+        f"{len(lines)} in the log of writer {writer_id} (line {', '.join(map(str, lines[:3]))}"
+        f"{', ...' if len(lines) > 3 else ''})"
+        for writer_id, lines in list(logs.items())[:3]
+    )
+    more = f"; and in {len(logs) - 3} logs more" if len(logs) > 3 else ""
+    warnings.warn(
+        f"run {run_id} has records that cannot be read and were passed over: {told}{more}. The log was damaged or "
+        "edited by hand; restore it from a copy if what is missing matters.",
+        PodiumWarning,
+        stacklevel=3,
     )
 
 
