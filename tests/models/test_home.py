@@ -187,7 +187,10 @@ def test_mappings_of_facts_are_read_and_not_written(one: Workspace, mine: ModelV
     one.registry.set_gate("m", "champion", "metrics.auc > 0.8")
     model = one.registry.get_model("m")
 
-    for mapping in (model.aliases, model.gates, model.tags, mine.params, mine.metrics, mine.tags):
+    metadata = one.model_info(mine).metadata
+    of_version = (mine.params, mine.metrics, mine.tags)
+
+    for mapping in (model.aliases, model.gates, model.tags, *of_version, metadata):
         with pytest.raises(TypeError, match="is not changed"):
             mapping["x"] = 3  # type: ignore[index]  # the point
         json.dumps(mapping)
