@@ -827,13 +827,17 @@ needs_unlinking = pytest.mark.skipif(sys.platform == "win32", reason="Windows re
 def test_a_log_that_was_removed_is_written_anew_and_this_is_said_once(
     writer: Writer, store: LocalStore, keys: RunKeys, how: str
 ) -> None:
-    look = {"end": writer.end, "flush": writer.flush, "beat": writer.mend_if_removed}[how]
+    looks: dict[str, Callable[[], object]] = {
+        "end": writer.end,
+        "flush": writer.flush,
+        "beat": writer.mend_if_removed,
+    }
     writer.log_metric("loss", 0.5)
     shutil.rmtree(store.root)
     writer.log_metric("loss", 0.25)
 
     with pytest.warns(PodiumWarning, match="was removed while it was written"):
-        look()
+        looks[how]()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         writer.end()

@@ -234,7 +234,7 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         RunNotFound: none, or several, have it.
         Invalid: no run can have it.
     """
-    if isinstance(run_id, str) and _UPPER_ULID.fullmatch(run_id):
+    if _UPPER_ULID.fullmatch(run_id):
         run_id = run_id.lower()
     check_run_id(run_id)
     flush_open_writers(store)
