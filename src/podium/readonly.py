@@ -9,13 +9,13 @@ import copy
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["ReadOnlyDict", "read_only"]
+__all__ = ["read_only"]
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class ReadOnlyDict(dict[Key, Value]):
+class _ReadOnlyDict(dict[Key, Value]):
     """A dict that is not changed any more; ``dict(...)`` or ``|`` gives one that can be."""
 
     __slots__ = ()
@@ -28,10 +28,10 @@ class ReadOnlyDict(dict[Key, Value]):
 
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
-    def __reduce__(self) -> tuple[type[ReadOnlyDict[Key, Value]], tuple[dict[Key, Value]]]:
+    def __reduce__(self) -> tuple[type[_ReadOnlyDict[Key, Value]], tuple[dict[Key, Value]]]:
         return type(self), (dict(self),)
 
-    def __copy__(self) -> ReadOnlyDict[Key, Value]:
+    def __copy__(self) -> _ReadOnlyDict[Key, Value]:
         return self
 
     def copy(self) -> dict[Key, Value]:
@@ -41,7 +41,7 @@ class ReadOnlyDict(dict[Key, Value]):
 
 def read_only(values: Mapping[Key, Value]) -> Mapping[Key, Value]:
     """These values as a fact holds them; lists and mappings among them are copies."""
-    return ReadOnlyDict({key: _own(value) for key, value in values.items()})
+    return _ReadOnlyDict({key: _own(value) for key, value in values.items()})
 
 
 def _own(value: Any) -> Any:
