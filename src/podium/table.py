@@ -243,6 +243,8 @@ def cell_text(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, frozenset):  # in no order of its own: the same one each time
+        value = ", ".join(sorted(map(str, value)))
     text = " ".join(str(value).split())
     if not text.isprintable():  # a name must not move the cursor or colour the screen of who lists it
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

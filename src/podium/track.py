@@ -184,7 +184,14 @@ def set_experiment(experiment: str) -> None:
 
 
 def end_run(status: EndStatus = "FINISHED") -> None:
-    """End the current run; where there is none, nothing."""
+    """End the current run; where there is none, nothing.
+
+    Raises:
+        Invalid: no run can end so, also where there is none.
+    """
+    from podium.workspace.facts import checked_end_status
+
+    checked_end_status(status)
     run = active_run()
     if run is not None:
         run.end(status)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from podium.commits.driver import perform, run
-from podium.commits.protocol import Create, Failed, Get, LocalFile, Pause, Put, Says, Sizes, Steps
-from podium.errors import Corrupt, KeyExists, StoreError, StoreUnavailable
-from podium.stores import Key, MemoryStore
+from podium.commits.protocol import (
+    Create,
+    Draft,
+    Failed,
+    Get,
+    History,
+    LocalFile,
+    ObjectFiles,
+    Pause,
+    Put,
+    Says,
+    Sizes,
+    Stamp,
+    Steps,
+    commit,
+    publish,
+)
+from podium.commits.vocabulary import SetTag
+from podium.errors import CommitUnknown, Corrupt, KeyExists, StoreError, StoreUnavailable
+from podium.stores import Key, LocalStore, MemoryStore, Store
 from podium.testing import Fail, FaultyStore
 
 KEY = Key.parse("models/fraud/a")
@@ -125,3 +145,93 @@ def test_what_a_protocol_raises_goes_through(store: MemoryStore) -> None:
 def raising(error: Exception) -> Steps[None]:
     yield Get(KEY)
     raise error
+
+
+# What becomes of a commit where the store will not take it
+
+
+def committing(store: Store, waits: list[float]) -> None:
+    run(
+        commit(
+            History(KEY.parent, "fraud"),
+            lambda state, first: Draft(SetTag("k", "v")),
+            Stamp("mine", "history", 1_000, "ada", "here"),
+        ),
+        store,
+        sleep=waits.append,
+        clock=lambda: math.fsum(waits),
+    )
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_commit_that_finds_a_full_disk_is_refused_at_once_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    store = LocalStore(tmp_path)
+    waits: list[float] = []
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", refusing(number))
+        with pytest.raises(StoreUnavailable, match="free some space"):
+            committing(store, waits)
+
+    assert waits == []
+    assert list(store.list(KEY.parent)) == []
+    committing(store, waits)
+
+
+def test_a_full_disk_proves_nothing_once_the_commit_may_have_landed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is given, the answer is lost, and the second attempt finds no space."""
+    store = LocalStore(tmp_path)
+    sync = os.fsync
+    synced: list[int] = []
+
+    def sync_of_the_folder_fails(fd: int) -> None:
+        sync(fd)
+        if list(tmp_path.rglob("*.json")):
+            synced.append(fd)
+            monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", sync_of_the_folder_fails)
+    with pytest.raises(CommitUnknown, match=r"commit id mine.*No space left"):
+        committing(store, [])
+
+    assert len(synced) == 1
+
+
+def test_a_commit_that_may_stand_says_what_the_store_said_last(store: MemoryStore) -> None:
+    def silent(verb: str, key: Key, number: int) -> Fail | None:
+        return Fail(lambda: StoreUnavailable(f"answer {number} of a gateway")) if verb == "create" else None
+
+    with pytest.raises(CommitUnknown, match=r"commit id mine.*answer \d+ of a gateway") as unknown:
+        committing(FaultyStore(store, silent), [])
+
+    assert isinstance(unknown.value.__cause__, StoreUnavailable)
+    assert str(unknown.value.__cause__) in str(unknown.value)
+
+
+def test_files_that_find_a_full_disk_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+
+    with pytest.raises(StoreUnavailable, match="free some space"):
+        run(
+            publish(KEY.parent, ObjectFiles("name", {"MLmodel": b"m"}, {"MLmodel": 1}, b"manifest")),
+            LocalStore(tmp_path),
+            sleep=waits.append,
+            clock=lambda: math.fsum(waits),
+        )
+
+    assert waits == []
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*args: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse

@@ -42,7 +42,7 @@ def glanced(state: ModelState) -> ModelState:
         )
         for number, each in state.versions.items()
     }
-    return dataclasses.replace(state, versions=versions, stacks={}, whole=False)
+    return dataclasses.replace(state, versions=versions, stacks={}, moved={}, whole=False)
 
 
 def test_the_specified_history_has_the_specified_index(specified: Callable[[str], bytes]) -> None:

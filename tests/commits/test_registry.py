@@ -27,6 +27,7 @@ from podium.errors import (
     Invalid,
     ModelNotFound,
     NothingToRollBack,
+    PodiumWarning,
     PreflightFailed,
     Quarantined,
     QueryError,
@@ -1048,3 +1049,112 @@ def test_a_child_forked_while_another_thread_registers_can_use_the_registry(
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert [each.version for each in Registry(store, find_source=shop.find).versions("fraud")] == [3, 2, 1]
+
+
+# --- what errors and tables say ------------------------------------------------------------------------------------
+
+
+def test_alias_moved_names_the_commit_that_moved_it(three: Registry) -> None:
+    three.set_alias("fraud", "champion", 2)
+    moved = three.history("fraud")[0].revision
+    three.log_metrics("fraud", 1, {"auc": 0.9})
+
+    with pytest.raises(AliasMoved, match=rf"\(commit {moved}\)") as raised:
+        three.set_alias("fraud", "champion", 3, expect=1)
+    assert (raised.value.expected, raised.value.found, raised.value.commit) == (1, 2, moved)
+
+    three.delete_alias("fraud", "champion")
+    with pytest.raises(AliasMoved) as raised:
+        three.set_alias("fraud", "champion", 3, expect=2)
+    assert (raised.value.found, raised.value.commit) == (None, moved + 2)
+
+    with pytest.raises(AliasMoved) as raised:
+        three.set_alias("fraud", "never-set", 3, expect=2)
+    assert raised.value.commit is None
+
+
+def test_alias_moved_names_its_commit_also_where_the_process_had_only_glanced(
+    three: Registry, store: Store, shop: Shop
+) -> None:
+    three.set_alias("fraud", "champion", 2)
+    fresh = Registry(store, find_source=shop.find)
+    fresh.resolve("models:/fraud@champion")
+
+    with pytest.raises(AliasMoved) as raised:
+        fresh.rollback("fraud", "champion", expect=1)
+
+    assert raised.value.commit == three.history("fraud")[0].revision
+
+
+def test_a_name_whose_registrations_were_refused_is_suggested_to_nobody(
+    registry: Registry, model: MakeModel
+) -> None:
+    with pytest.raises(GateRefused):
+        registry.register(model(f1=0.5), "newm", gate=GATE)
+
+    with pytest.raises(ModelNotFound, match="its only registration was refused") as raised:
+        registry.get_model("newm")
+    assert raised.value.near == ()
+    with pytest.raises(ModelNotFound) as raised:
+        registry.get_model("newn")
+    assert raised.value.near == ()
+
+    registry.register(model(f1=0.95), "newest")
+    with pytest.raises(ModelNotFound, match=r"Did you mean 'newest'\?"):
+        registry.get_model("newm")
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+def test_a_damaged_model_hides_no_other(
+    registry: Registry, store: LocalStore, shop: Shop, model: MakeModel, revision: int
+) -> None:
+    registry.register(model(), "broken")
+    registry.register(model(), "broken")
+    registry.register(model(), "whole")
+    registry.set_tag("whole", "team", "fraud")
+    damaged = store.root.joinpath("models", "broken", "commits", f"{revision:020}.json")
+    assert damaged.is_file()
+    damaged.write_bytes(b"no commit")
+    for index in store.root.glob("models/*/index.json"):
+        index.unlink()
+    fresh = Registry(store, find_source=shop.find)
+
+    with pytest.warns(PodiumWarning, match="broken.* is left out") as warned:
+        seen = [[each.name for each in look()] for look in (fresh.models, fresh.models, fresh.versions)]
+
+    assert seen == [["whole"]] * 3
+    assert len(warned) == 1
+    with pytest.raises(Corrupt):
+        fresh.get_model("broken")
+    with pytest.raises(ModelNotFound, match="Did you mean 'whole'"):
+        fresh.get_model("whol")
+
+
+def test_a_table_of_versions_shows_first_what_a_version_is_chosen_by(
+    registry: Registry, model: MakeModel
+) -> None:
+    registry.register(model(f1=0.9), "fraud", alias="champion")
+    registry.set_alias("fraud", "shadow", 1)
+
+    head, line, *_ = repr(registry.versions("fraud")).splitlines()
+
+    assert head.split()[:5] == ["name", "version", "aliases", "metrics.f1", "start_time"]
+    assert line.startswith("fraud  1        champion, shadow  0.9 ")
+    page = registry.versions("fraud")._repr_html_()
+    assert page.index("params.lr") < page.index("sha256") < page.index("<th>uri")
+
+
+def test_a_table_of_the_history_shows_first_what_happened_and_where_to(
+    registry: Registry, model: MakeModel
+) -> None:
+    registry.register(model(), "fraud")
+    registry.set_alias("fraud", "champion", 1, why="a start")
+
+    head, line, *_ = repr(registry.history("fraud")).splitlines()
+
+    assert head.split()[:9] == [
+        *("revision", "verb", "alias", "from_version", "to_version", "time", "user", "refused", "why")
+    ]
+    assert line.split()[:4] == ["2", "set_alias", "champion", "1"]
+    assert line.endswith("a start")
+    assert registry.history("fraud")[:1].to_dicts()[0]["verb"] == "set_alias"

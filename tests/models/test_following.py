@@ -97,6 +97,25 @@ def test_the_age_of_the_answer_is_told_by_the_clock(alias: Alias, follower: Foll
     assert follower.status().checked_s == 0.0
 
 
+def test_the_first_look_is_patient_and_all_others_are_not(alias: Alias) -> None:
+    asked: list[str] = []
+
+    def asking(how: str) -> Callable[[], str]:
+        def ask() -> str:
+            asked.append(how)
+            return alias.resolve()
+
+        return ask
+
+    follower = Follower(
+        Followed("models:/fraud@champion", asking("patient"), alias.load, resolve_soon=asking("soon")),
+        clock=alias.clock,
+    )
+    follower.look()
+
+    assert asked == ["patient", "soon"]
+
+
 @pytest.mark.parametrize(
     "error", [StoreUnavailable("gone"), AliasNotFound("no alias"), OSError("disk"), RuntimeError("bug")]
 )

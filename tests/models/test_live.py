@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import shutil
 import signal
@@ -19,7 +20,10 @@ from typing import Any
 
 import pytest
 
-from podium.errors import AliasNotFound, Corrupt, Invalid, UntrustedModel
+from podium.commits import histories
+from podium.commits.driver import run
+from podium.commits.protocol import Steps
+from podium.errors import AliasNotFound, Corrupt, Invalid, StoreUnavailable, UntrustedModel
 from podium.models import live as live_module
 from podium.models import shadowing
 from podium.models.following import Followed
@@ -27,6 +31,9 @@ from podium.models.live import LiveModel
 from podium.models.loading import load_directory
 from podium.models.model import Model
 from podium.models.saving import save_model
+from podium.stores import LocalStore, MemoryStore
+from podium.stores.contract import Store
+from podium.testing import Fail, FaultyStore
 from podium.workspace.workspace import Workspace
 
 SOON_S = 0.005
@@ -411,6 +418,40 @@ def test_a_store_that_is_gone_keeps_the_old_version_serving(shop: Shop) -> None:
         assert live.predict(["a"]) == [1]
         assert live.status().last_error
         assert live.status().refused_version is None
+
+
+@pytest.mark.parametrize(("poll_s", "patience_s"), [(0.1, 1.0), (2.5, 2.5), (NEVER_S, 5.0)])
+@pytest.mark.parametrize("medium", ["disk", "elsewhere"])
+def test_a_look_at_a_store_that_fails_gives_up_soon_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll_s: float, patience_s: float, medium: str
+) -> None:
+    broken = False
+    waited: list[float] = []
+    failures: list[Exception] = []
+
+    def in_no_time(steps: Steps[Any], store: Store, *, patience_s: float) -> Any:
+        return run(steps, store, patience_s=patience_s, sleep=waited.append, clock=lambda: math.fsum(waited))
+
+    monkeypatch.setattr(histories, "run", in_no_time)
+    monkeypatch.setattr(
+        live_module._jitter, "uniform", lambda low, high: 1e6
+    )  # the thread never looks: the test does
+    store = LocalStore(tmp_path / "store") if medium == "disk" else MemoryStore()
+    workspace = Workspace(FaultyStore(store, lambda verb, key, number: Fail() if broken else None))
+    save_model(answers(1), tmp_path / "saved", flavor="function")
+    workspace.registry.register(str(tmp_path / "saved"), "fraud", alias="champion")
+    with workspace.live("models:/fraud@champion", poll_s=poll_s, on_failure=failures.append) as live:
+        broken = True
+
+        assert live.refresh() is False
+
+        bound = (
+            patience_s if medium == "disk" else min(patience_s, 3.0)
+        )  # then what this machine knows serves
+        assert bound <= sum(waited) <= bound + 0.5
+        assert [type(each) for each in failures] == [StoreUnavailable]
+        assert "StoreUnavailable" in (live.status().last_error or "")
+        assert live.predict(["a"]) == [1]
 
 
 def test_an_alias_that_is_deleted_keeps_the_old_version_serving(shop: Shop) -> None:

@@ -140,10 +140,20 @@ def test_a_run_is_found_by_a_prefix_that_only_it_has(store: LocalStore) -> None:
         put_logs(store, RunKeys.of("fraud", run_id), {"0123456789": [(1, SESSION)]})
 
     assert find_run(store, RUN_ID[:20]).run_id == RUN_ID
-    with pytest.raises(RunNotFound, match="2 runs begin"):
+    with pytest.raises(RunNotFound, match=r"2 runs begin.*Did you mean") as several:
         find_run(store, RUN_ID[:10])
+    assert several.value.near == tuple(sorted((RUN_ID, other)))
     with pytest.raises(RunNotFound, match="no run"):
         find_run(store, RUN_ID[:7])
+
+
+def test_a_run_is_found_by_its_ulid_in_upper_case(store: LocalStore) -> None:
+    put_logs(store, RunKeys.of("fraud", RUN_ID), {"0123456789": [(1, SESSION)]})
+
+    assert find_run(store, RUN_ID.upper()).run_id == RUN_ID
+    assert find_run(store, RUN_ID[:12].upper()).run_id == RUN_ID
+    with pytest.raises(Invalid):
+        find_run(store, "Nightly")  # the name of no run, and no ULID
 
 
 def test_a_run_that_is_not_there_names_those_that_are_near(store: LocalStore) -> None:

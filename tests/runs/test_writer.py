@@ -7,6 +7,7 @@ import gc
 import itertools
 import math
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -391,6 +392,53 @@ def test_what_is_logged_after_the_end_goes_to_an_edit_and_is_said_once(
     assert status_of(store, found, state) == "FINISHED"
 
 
+def test_who_makes_errors_of_warnings_loses_nothing_that_is_logged_after_the_end(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    writer.log_metric("loss", 1.0)
+    writer.end()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PodiumWarning, match="after its end"):
+            writer.log_metric("loss", 2.0)
+        writer.log_metric("loss", 3.0)
+
+    loss = state_of(store, keys).metrics["loss"]
+    assert (loss.count, loss.last, loss.last_step) == (3, 3.0, 2)
+    assert writer.dropped == 0
+
+
+def test_several_metrics_after_the_end_are_all_written_before_a_warning_is_an_error(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    writer.log_metric("loss", 1.0, 7)
+    writer.end()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PodiumWarning, match="after its end"):
+            writer.log_metrics({"acc": 0.5, "loss": 2.0})  # of two steps, so two lines
+
+    metrics = state_of(store, keys).metrics
+    assert {key: (each.last_step, each.last) for key, each in metrics.items()} == {
+        "acc": (0, 0.5),
+        "loss": (8, 2.0),
+    }
+
+
+def test_params_after_the_end_are_known_although_a_warning_is_an_error(writer: Writer) -> None:
+    writer.end()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PodiumWarning, match="after its end"):
+            writer.log_params({"lr": 0.1})
+
+    with pytest.raises(ParamConflict):
+        writer.log_params({"lr": 0.2})
+
+
 def test_logging_after_the_end_is_later_also_within_one_millisecond(
     store: LocalStore, keys: RunKeys, session: Start
 ) -> None:
@@ -767,3 +815,89 @@ def test_what_is_lost_beside_the_log_is_told_by_its_next_line(store: LocalStore,
 
     assert writer.dropped == 1
     assert read_run(store, find_run(store, RUN_ID)).dropped == 1
+
+
+# A log that was removed ---------------------------------------------------------------------------------------------
+
+needs_unlinking = pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+
+
+@needs_unlinking
+@pytest.mark.parametrize("how", ["end", "flush", "beat"])
+def test_a_log_that_was_removed_is_written_anew_and_this_is_said_once(
+    writer: Writer, store: LocalStore, keys: RunKeys, how: str
+) -> None:
+    looks: dict[str, Callable[[], object]] = {
+        "end": writer.end,
+        "flush": writer.flush,
+        "beat": writer.mend_if_removed,
+    }
+    writer.log_metric("loss", 0.5)
+    shutil.rmtree(store.root)
+    writer.log_metric("loss", 0.25)
+
+    with pytest.warns(PodiumWarning, match="was removed while it was written"):
+        looks[how]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.end()
+
+    found = find_run(store, keys.run_id)
+    state = read_run(store, found)
+    assert writer.dropped == 0
+    assert list(found.logs) == [writer.writer_id]
+    assert (state.metrics["loss"].count, state.metrics["loss"].last, state.status()) == (2, 0.25, "FINISHED")
+
+
+@needs_unlinking
+def test_a_log_that_was_written_anew_is_held_and_goes_on(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    (log,) = store.root.rglob("*.jsonl")
+    log.unlink()
+    with pytest.warns(PodiumWarning, match="was removed"):
+        writer.flush()
+
+    writer.log_metric("loss", 0.5)
+
+    found = find_run(store, keys.run_id)
+    assert is_held(log)
+    assert status_of(store, found, read_run(store, found)) == "RUNNING"
+    assert state_of(store, keys).metrics["loss"].last == 0.5
+
+
+@needs_unlinking
+def test_a_removed_log_that_cannot_be_written_anew_is_counted_and_said_once(
+    writer: Writer, store: LocalStore, keys: RunKeys
+) -> None:
+    writer.log_metric("loss", 0.5)
+    shutil.rmtree(store.root)
+    store.root.write_bytes(b"in the way")
+    with pytest.warns(PodiumWarning, match="could not keep"):
+        assert writer.flush() is False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.log_metric("loss", 0.25)
+    assert writer.dropped == 3  # the first line, and two metrics
+
+    store.root.unlink()
+    writer.log_metric("loss", 0.125)
+    writer.end()
+
+    state = state_of(store, keys)
+    assert (state.metrics["loss"].count, state.metrics["loss"].last, state.dropped) == (1, 0.125, 3)
+
+
+@needs_unlinking
+def test_a_log_that_was_moved_with_its_store_goes_on_there(writer: Writer, store: LocalStore) -> None:
+    moved = store.root.with_name("moved")
+    store.root.rename(moved)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.log_metric("loss", 0.5)
+        writer.end()
+
+    (log,) = moved.rglob("*.jsonl")
+    assert b'"loss"' in log.read_bytes()
+    assert not store.root.exists()

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -528,3 +529,22 @@ def test_facts_show_themselves_escaped() -> None:
         shown: str = fact._repr_html_()
         assert "<img" not in shown
         assert "\n" not in repr(fact)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+def test_a_run_whose_store_was_removed_still_says_what_it_lost_and_its_log_comes_back(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "store")
+    run = workspace.start_run()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "broken").symlink_to("nothing")
+    with pytest.warns(PodiumWarning, match="could not keep"):
+        run.log_artifacts(tmp_path / "data")
+    shutil.rmtree(tmp_path / "store")
+
+    assert run.dropped == 1
+
+    run.log_metric("loss", 0.5)
+    with pytest.warns(PodiumWarning, match="was removed while it was written"):
+        run.end()
+    read = Workspace(tmp_path / "store").get_run(run.run_id)
+    assert (read.status, read.summary["loss"].last, read.dropped) == ("FINISHED", 0.5, 1)

@@ -457,6 +457,11 @@ def test_an_end_that_cannot_be_is_refused_and_the_run_stays_open() -> None:
     assert run.status == "KILLED"
 
 
+def test_an_end_that_cannot_be_is_refused_also_where_no_run_is_open() -> None:
+    with pytest.raises(Invalid, match="FINISHED, FAILED, KILLED"):
+        track.end_run("BOGUS")  # type: ignore[arg-type]  # the point
+
+
 def test_last_run_is_the_one_that_ended_last_in_this_context() -> None:
     with track.start_run("outer") as outer:
         with track.start_run("inner", nested=True) as inner:

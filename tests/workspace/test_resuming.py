@@ -315,6 +315,29 @@ def test_a_log_call_after_the_end_amends_and_warns_once() -> None:
     assert list(track.get_run(run.run_id).history("loss").values) == [0.5, 0.25, 0.125]
 
 
+def test_a_record_that_cannot_be_read_is_passed_over_and_who_gets_the_run_hears_of_it(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "store")
+    with workspace.start_run(run_id="damaged", resume="allow") as run:
+        run.log_metric("loss", 0.5)
+        run.log_metric("loss", 0.25)
+    (log,) = (tmp_path / "store").rglob("damaged.*.jsonl")
+    lines = log.read_bytes().splitlines(keepends=True)
+    bad = next(number for number, line in enumerate(lines) if b'"loss",0.5' in line)
+    lines[bad] = lines[bad].replace(b'["metric"', b'["metric')
+    log.write_bytes(b"".join(lines))
+
+    with pytest.warns(
+        PodiumWarning, match=rf"run damaged has records.*: 1 in the log.*line {bad + 1}\)"
+    ) as said:
+        read = workspace.get_run("damaged")
+    assert len(said) == 1
+    assert read.summary["loss"].count == 1
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [each.run_id for each in workspace.search_runs()] == ["damaged"]
+
+
 def test_a_param_that_two_writers_disagree_about_was_shown_to_nobody(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "store")
     with workspace.start_run(run_id="shared", resume="allow") as one, workspace.amend_run("shared") as other:

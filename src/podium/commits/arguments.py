@@ -40,14 +40,20 @@ def register_body(
         flavor=found.info.flavor,
         trust=found.info.trust,
         run_id=found.run_id,
-        # A path, or the URL of one, says where it lay on one machine: stores never know that.
-        source=found.info.uri if found.info.uri.startswith(("runs:/", "models:/")) else "",
+        source=_source_text(found),
         alias=alias,
         params=dict(found.params),
         metrics={key: _metric_facts(found, key, value) for key, value in found.metrics.items()},
         tags={**found.tags, **tag_texts(tags)},
         note=optional_text(note, "note"),
     )
+
+
+def _source_text(found: ModelSource) -> str:
+    """What it was made from. A path, or the URL of one, says where it lay on one machine: stores never know that."""
+    # The id of a run means that run wherever it is read; a number of a version means another one in another store.
+    lasting = "runs:/" if found.is_elsewhere else ("runs:/", "models:/")
+    return found.info.uri if found.info.uri.startswith(lasting) else ""
 
 
 def _metric_facts(found: ModelSource, key: str, value: float) -> MetricFacts:

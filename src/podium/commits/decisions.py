@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from podium.commits.facts import ModelVersion
 from podium.commits.fold import AliasStack, ModelState, VersionState
 from podium.commits.gate import GateFacts, Verdict, evaluate_gate
-from podium.commits.naming import find_version, number_of, require_model
+from podium.commits.naming import check_same_store, find_version, number_of, require_model
 from podium.commits.protocol import Decide, Draft, Nothing, NotPublished, object_name
 from podium.commits.source import VersionLike
 from podium.commits.vocabulary import (
@@ -120,7 +121,7 @@ def expectation(seen: ModelState, name: str, expect: Expected) -> Expectation | 
 
     Raises:
         AliasNotFound: it names an alias that there is not.
-        Invalid: it names a version of another model, or nothing.
+        Invalid: it names a version of another model or store, or nothing.
     """
     if expect is None:
         return None
@@ -128,6 +129,8 @@ def expectation(seen: ModelState, name: str, expect: Expected) -> Expectation | 
         return Expectation(expect, None)
     number = number_of(name, expect)
     if number is not None:
+        if isinstance(expect, ModelVersion) and number in seen.versions:
+            check_same_store(seen.versions[number], expect)
         return Expectation(expect, number)
     try:
         return Expectation(expect, find_version(seen, name, expect).version)
@@ -271,12 +274,14 @@ def _check_expected(
     holder = state.aliases.get(alias)
     # What the caller expects to be there and is not even a version: it moved, from wherever they read.
     if not expect.possible or holder != expect.version:
-        raise _moved(name, alias, whereto, expect.asked, expect.version, holder)
+        raise _moved(state, name, alias, whereto, expect.asked, expect.version)
 
 
 def _moved(
-    name: str, alias: str, whereto: str, expect: object, expected: int | None, found: int | None
+    state: ModelState, name: str, alias: str, whereto: str, expect: object, expected: int | None
 ) -> AliasMoved:
+    found = state.aliases.get(alias)
+    commit = state.moved.get(alias)
     now = f"it points to version {found}" if found is not None else "nothing holds it"
     look = f"Look at version {found}" if found is not None else "See the history"
     expecting = f"expect={found}" if found is not None else 'expect="absent"'
@@ -284,10 +289,12 @@ def _moved(
     again = "leave it: there is nothing to move" if nothing_left else f"pass {expecting}"
     return AliasMoved(
         f"cannot move alias {alias!r} of model {name!r} {whereto}: you expected {expect!r}, and now {now}"
-        f"{' after it moved away and back' if found is not None and found == expected else ''}. "
+        f"{' after it moved away and back' if found is not None and found == expected else ''}"
+        f"{f' (commit {commit})' if commit is not None else ''}. "
         f"{look}, then try again, or {again}.",
         expected=expected,
         found=found,
+        commit=commit,
     )
 
 
@@ -318,7 +325,7 @@ def _check_unmoved(state: ModelState, first: ModelState, name: str, alias: str, 
     if seen is not None and (
         alias not in state.aliases or state.stacks.get(alias) != first.stacks.get(alias)
     ):
-        raise _moved(name, alias, whereto, seen, seen, state.aliases.get(alias))
+        raise _moved(state, name, alias, whereto, seen, seen)
 
 
 def deciding_rollback(

@@ -25,7 +25,7 @@ from podium.commits.protocol import (
     Steps,
 )
 from podium.errors import KeyExists, KeyMissing, StoreUnavailable
-from podium.stores.contract import Store
+from podium.stores.contract import DiskFull, Store
 
 __all__ = ["perform", "run"]
 
@@ -116,5 +116,5 @@ def perform(store: Store, operation: Operation) -> Answer:
     except KeyExists:
         return Says.EXISTS
     except StoreUnavailable as error:
-        return Failed(error)
+        return Failed(error, nothing_done=isinstance(error, DiskFull))
     return Says.DONE

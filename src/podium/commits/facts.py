@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from podium.commits.gate import Verdict
+from podium.models.home import Home
 from podium.strictjson import JsonValue
 from podium.table import Shown
 
@@ -57,6 +58,7 @@ class ModelVersion(Shown):
     tags: Mapping[str, str] = field(repr=False)
     verdict: Verdict | None = field(default=None, repr=False)
     signed_by: str | None = None
+    _home: Home | None = field(default=None, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"

@@ -136,13 +136,14 @@ class ModelState:
         versions: all there ever were, by number.
         aliases: alias to version.
         stacks: alias to where it has pointed.
+        moved: alias to the revision that moved or removed it last.
         gates: alias to standing gate.
         tags: of the model.
         note: of the model.
         deleted: whether the model was deleted and nothing registered since.
         swept: digest to how often its object was swept.
-        whole: folded from the first commit; False: continued from ``index.json``, which has no metrics, params or
-            stacks.
+        whole: folded from the first commit; False: continued from ``index.json``, which has no metrics, params,
+            stacks or moves.
     """
 
     name: str = ""
@@ -153,6 +154,7 @@ class ModelState:
     versions: Mapping[int, VersionState] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     stacks: Mapping[str, AliasStack] = field(default_factory=dict)
+    moved: Mapping[str, int] = field(default_factory=dict)
     gates: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -188,6 +190,7 @@ class _Draft:
         self.versions = dict(state.versions)
         self.aliases = dict(state.aliases)
         self.stacks = dict(state.stacks)
+        self.moved = dict(state.moved)
         self.gates = dict(state.gates)
         self.tags = dict(state.tags)
         self.swept = dict(state.swept)
@@ -248,6 +251,11 @@ class _Draft:
                 raise ValueError(f"{record.body.verb} of {record.body}")
             case _:
                 assert_never(record.body)
+
+    def note_move(self, record: CommitRecord) -> None:
+        move = alias_move(record)
+        if move is not None:
+            self.moved[move[0]] = record.revision
 
     def _register(self, record: CommitRecord, body: Register) -> None:
         if body.version is None or body.object_key is None or body.version != len(self.versions) + 1:
@@ -310,6 +318,7 @@ def fold(state: ModelState, commits: Iterable[tuple[CommitRecord, str]]) -> Mode
     for record, head in commits:  # noqa: B007 - the last of both is what is kept
         try:
             draft.apply(record)
+            draft.note_move(record)
             draft.check()
         except (ValueError, KeyError) as error:
             raise Corrupt(
@@ -328,6 +337,7 @@ def fold(state: ModelState, commits: Iterable[tuple[CommitRecord, str]]) -> Mode
         versions=draft.versions,
         aliases=draft.aliases,
         stacks=draft.stacks,
+        moved=draft.moved,
         gates=draft.gates,
         tags=draft.tags,
         note=draft.note,

@@ -15,6 +15,7 @@ from podium.commits.driver import run
 from podium.commits.fold import ModelState
 from podium.commits.protocol import History, Outcome, Steps, commit_key, fetch
 from podium.commits.vocabulary import decode_commit
+from podium.errors import Corrupt
 from podium.stores.contract import Store
 from podium.stores.folders import folders_in
 from podium.stores.keys import Key, name_segment
@@ -85,13 +86,24 @@ class Histories:
         """A value of the store, asked for again while it does not answer; None where there is none."""
         return self._run(fetch(key))
 
-    def names(self) -> list[str]:
+    def names(self, *, damaged: Callable[[str, Corrupt], None]) -> list[str]:
         """The names of all models there ever were, in order.
 
         The folders are few, and each holds its model's name in commit 1. A folder of another name is a copy somebody
         put there: it is no model.
+
+        Args:
+            damaged: told of each folder whose commit 1 makes no sense, so that it has no name.
         """
-        return sorted(name for each in folders_in(self.store, _MODELS) if (name := self._name_in(each)))
+        found = []
+        for folder in folders_in(self.store, _MODELS):
+            try:
+                name = self._name_in(folder)
+            except Corrupt as error:
+                damaged(f"in the folder {folder}", error)
+            else:
+                found += [] if name is None else [name]
+        return sorted(found)
 
     def _name_in(self, folder: Key) -> str | None:
         if folder not in self._names:

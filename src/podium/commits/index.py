@@ -59,7 +59,7 @@ def _row(version: VersionState) -> list[object]:
 
 
 def decode_index(data: bytes, *, name: str) -> ModelState | None:
-    """The state an index tells, without metrics, params and stacks; None where it cannot be believed.
+    """The state an index tells, without metrics, params, stacks and moves; None where it cannot be believed.
 
     Whether the commit it names is there is the caller's to look.
     """

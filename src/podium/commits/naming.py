@@ -17,6 +17,7 @@ __all__ = [
     "ModelUri",
     "check_alias",
     "check_model_name",
+    "check_same_store",
     "check_spelling",
     "find_version",
     "number_of",
@@ -164,12 +165,22 @@ def require_model(state: ModelState, name: str, known: tuple[str, ...] = ()) -> 
     """Raise `ModelNotFound` where there is no such model."""
     if not state.exists:
         raise ModelNotFound(
-            f"no model is registered as {name!r}."
-            if not state.deleted
-            else f"the model {name!r} was deleted.",
+            _why_absent(state, name),
             name=name,
             near=near_names(name, known),
         )
+
+
+def _why_absent(state: ModelState, name: str) -> str:
+    if state.deleted:
+        return f"the model {name!r} was deleted."
+    if not state.revision:
+        return f"no model is registered as {name!r}."
+    # Nothing but refusals can come before the first version.
+    refused = (
+        "its only registration was" if state.revision == 1 else f"its {state.revision} registrations were"
+    )
+    return f"no model is registered as {name!r}: {refused} refused, and its history says why."
 
 
 def find_version(state: ModelState, name: str, version: VersionLike) -> VersionState:
@@ -183,11 +194,14 @@ def find_version(state: ModelState, name: str, version: VersionLike) -> VersionS
     Raises:
         VersionNotFound: there is none, or it was deleted.
         AliasNotFound: there is no such alias.
-        Invalid: it names a version of another model, or nothing.
+        Invalid: it names a version of another model or store, or nothing.
     """
     number = number_of(name, version)
     if number is not None:
-        return _by_number(state, name, number)
+        found = _by_number(state, name, number)
+        if isinstance(version, ModelVersion):
+            check_same_store(found, version)
+        return found
     assert isinstance(version, str)  # noqa: S101 - for the type checker: all else has a number or is Invalid
     if version.startswith(_SCHEME):
         version = parse_model_uri(version).selector
@@ -200,6 +214,16 @@ def find_version(state: ModelState, name: str, version: VersionLike) -> VersionS
     if written is not None:
         raise Invalid(f"{version!r} names no version: write {int(written[1])}.")
     return _by_alias(state, name, check_alias(version))
+
+
+def check_same_store(found: VersionState, version: ModelVersion) -> None:
+    """Raise `Invalid` where a version was read in another store, and the one of its number here has other bytes."""
+    if found.sha256 != version.sha256:
+        raise Invalid(
+            f"{version} is a version of another store: its bytes have the SHA-256 {version.sha256[:12]}, and here "
+            f"version {found.version} of model {version.name!r} has {found.sha256[:12]}. Use the registry of the store "
+            "it was read from, or register it here first."
+        )
 
 
 def number_of(name: str, version: VersionLike) -> int | None:

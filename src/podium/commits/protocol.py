@@ -139,9 +139,15 @@ class Says(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The store gave no answer, or refused; it may pass."""
+    """The store gave no answer, or refused; it may pass.
+
+    Attributes:
+        error: what it said.
+        nothing_done: for certain nothing was written, and to wait mends nothing: the disk is full.
+    """
 
     error: StoreUnavailable
+    nothing_done: bool = False
 
 
 Operation: TypeAlias = Get | Create | Put | Sizes | Pause
@@ -364,6 +370,7 @@ def commit(history: History, decide: Decide, stamp: Stamp) -> Steps[Outcome]:
 
     Raises:
         CommitUnknown: it was sent, and it could not be learnt in time whether it stands.
+        StoreUnavailable: it was not sent, or did not find space on the disk: it does not stand.
         ForkedHistory: the folder holds a hole or two histories.
         PodiumError: whatever ``decide`` raises.
     """
@@ -437,30 +444,39 @@ def _commit_beyond(history: History) -> Steps[int | None]:
 
 def _create(key: Key, data: bytes, commit_id: str) -> Steps[bytes]:
     """Create the commit and return the bytes that stand: these, or another call's."""
+    unanswered: StoreUnavailable | None = None
     while True:
         answer = yield Create(key, data)
         if answer is Says.DONE:
             return data
         if answer is Says.EXISTS:
             return (yield from _read_until_seen(key, commit_id))
+        if isinstance(answer, Failed):
+            if answer.nothing_done and unanswered is None:
+                raise answer.error  # no attempt of this call can stand
+            unanswered = answer.error
         # No answer. The same bytes again, at the same number: if the first request arrives later it finds them there.
         if (yield Pause()) is Says.EXPIRED:
-            raise _unknown(key, commit_id)
+            raise _unknown(key, commit_id, unanswered) from unanswered
 
 
 def _read_until_seen(key: Key, commit_id: str) -> Steps[bytes]:
+    unanswered: StoreUnavailable | None = None
     while True:
         answer = yield Get(key)
         if isinstance(answer, bytes):
             return answer
+        if isinstance(answer, Failed):
+            unanswered = answer.error
         if (yield Pause()) is Says.EXPIRED:
-            raise _unknown(key, commit_id)
+            raise _unknown(key, commit_id, unanswered) from unanswered
 
 
-def _unknown(key: Key, commit_id: str) -> CommitUnknown:
+def _unknown(key: Key, commit_id: str, unanswered: StoreUnavailable | None) -> CommitUnknown:
+    why = "" if unanswered is None else f" The last the store said: {unanswered}"
     return CommitUnknown(
         f"{key} was sent and the store gave no answer in time: it may stand or come to stand. Look for commit id "
-        f"{commit_id} in the model's history before you try again.",
+        f"{commit_id} in the model's history before you try again.{why}",
         commit_id=commit_id,
     )
 
@@ -516,7 +532,7 @@ def _put(key: Key, source: bytes | LocalFile) -> Steps[None]:
         answer = yield Put(key, source)
         if not isinstance(answer, Failed):
             return
-        if (yield Pause()) is Says.EXPIRED:
+        if answer.nothing_done or (yield Pause()) is Says.EXPIRED:
             raise answer.error
 
 

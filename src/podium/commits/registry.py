@@ -7,8 +7,10 @@ what is to be registered is found by a function it is given.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -46,6 +48,7 @@ from podium.commits.naming import (
 from podium.commits.protocol import Decide, History, Outcome, Stamp, Steps, commit, publish_and_commit
 from podium.commits.source import FindSource, ModelLike, ModelSource, VersionLike
 from podium.commits.views import (
+    Commits,
     commit_fact,
     found_models,
     found_versions,
@@ -54,9 +57,10 @@ from podium.commits.views import (
     version_fact,
     version_uri,
 )
-from podium.errors import Invalid
+from podium.errors import Corrupt, Invalid, PodiumWarning, near_names
 from podium.identity import host_name, user_name
 from podium.ids import new_id
+from podium.models.home import home_in
 from podium.runs.events import check_key
 from podium.stores.contract import Store
 from podium.table import Table
@@ -68,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 _PATIENCE_S = 30.0
+_MOST_LOOKED_AT = 10
 
 
 class Registry:
@@ -101,6 +106,8 @@ class Registry:
             patience_s: how long a call waits for a store that does not answer, and for others' commits.
         """
         self._histories = Histories(store, patience_s=patience_s)
+        self._home = home_in(store)
+        self._told: set[str] = set()
         self._find_source = find_source
         self._claim = claim
         self._trusted = trusted
@@ -162,7 +169,7 @@ class Registry:
             except NotFlown:
                 flown = _fly(found.folder, found.manifest, "auto", trusted=found.trusted, version=None)
             else:
-                return version_fact(outcome.history.state, outcome.history.state.next_version - 1)
+                return self._fact(outcome.history.state, outcome.history.state.next_version - 1)
 
     def check(
         self, source: ModelLike, name: str, *, gate: str | None = None, alias: str | None = None
@@ -238,7 +245,7 @@ class Registry:
             except NotFlown:
                 flown = self._flown(name, found, preflight)
             else:
-                return version_fact(outcome.history.state, found.version)
+                return self._fact(outcome.history.state, found.version)
 
     def _flown(self, name: str, version: VersionState, mode: Literal["auto", "require", "skip"]) -> Preflight:
         """Verify the bytes of a version and load it aside."""
@@ -309,7 +316,7 @@ class Registry:
                 self._verified(locate(self._histories, name, target))
                 verified |= {needed.version}
             else:
-                return version_fact(outcome.history.state, outcome.history.state.aliases[alias])
+                return self._fact(outcome.history.state, outcome.history.state.aliases[alias])
 
     def set_gate(self, name: str, alias: str, gate: str | None, *, why: str | None = None) -> RegisteredModel:
         """Set the standing gate of an alias: whoever sets the alias has to pass it. None removes it.
@@ -426,7 +433,7 @@ class Registry:
             VersionNotFound, AliasNotFound, ModelNotFound: there is none.
         """
         state = self._existing(name)
-        return version_fact(state, find_version(state, name, version).version)
+        return self._fact(state, find_version(state, name, version).version)
 
     def compare(self, name: str, *versions: VersionLike) -> Comparison:
         """What differs between versions of a model: params, metrics and tags; none named: between all.
@@ -497,7 +504,7 @@ class Registry:
         """
         check_filter(filter, "versions")
         states = self._states if name is None else lambda: [self._existing(name)]
-        return found_versions(states, filter, order_by, limit)
+        return found_versions(states, filter, order_by, limit, self._home)
 
     def history(self, name: str, alias: str | None = None) -> Table[Commit]:
         """What happened to a model, or to one of its aliases, newest first; refusals too.
@@ -507,7 +514,7 @@ class Registry:
         """
         wanted = None if alias is None else check_alias(alias)
         commits = [commit_fact(record) for record in reversed(self._past(name).records)]
-        return Table([each for each in commits if wanted is None or each.alias == wanted])
+        return Commits([each for each in commits if wanted is None or each.alias == wanted])
 
     def alias_at(self, name: str, alias: str, time: datetime | str) -> ModelVersion | None:
         """The version an alias pointed to at a time; None if to none.
@@ -532,7 +539,7 @@ class Registry:
                 held = None
             elif move is not None and move[0] == alias:
                 held = move[1]
-        return None if held is None else version_fact(history.state, held)
+        return None if held is None else self._fact(history.state, held)
 
     def _within(self, patience_s: float) -> Registry:
         """This registry, for who does not want to wait so long; what either reads the other knows."""
@@ -543,6 +550,11 @@ class Registry:
     def _last_seen(self, name: str) -> ModelState:
         """A model as this process last read it, without reading."""
         return self._histories.last_seen(check_model_name(name))
+
+    def _facts(self, uri: str) -> VersionState:
+        """All that is known of a version: what its run said, and what was logged to it since."""
+        parsed = parse_model_uri(uri)
+        return find_version(self._existing(parsed.name), parsed.name, parsed.selector)
 
     # --- the parts all verbs are made of -----------------------------------------------------------------------------
 
@@ -558,7 +570,17 @@ class Registry:
 
     def _require(self, state: ModelState, name: str) -> None:
         if not state.exists:
-            require_model(state, name, tuple(self._histories.names()))
+            require_model(state, name, self._names_like(name))
+
+    def _names_like(self, name: str) -> tuple[str, ...]:
+        """Models that there are and that a wrong name may have meant; what cannot be read is none of them."""
+        others = [each for each in self._histories.names(damaged=_pass_over) if each != name]
+        there = []
+        for each in near_names(name, others, most=_MOST_LOOKED_AT):
+            with contextlib.suppress(Corrupt):
+                if self._histories.glance(each).exists:
+                    there.append(each)
+        return tuple(there)
 
     def _past(self, name: str) -> History:
         """The history of a model, also of one that was deleted or only refused so far."""
@@ -568,8 +590,19 @@ class Registry:
         return history
 
     def _states(self) -> list[ModelState]:
-        states = (self._histories.look(name).state for name in self._histories.names())
+        """All models that there are; one that is damaged hides no other, and whoever asks for it hears what it is."""
+        states = []
+        for name in self._histories.names(damaged=self._warn_of_damage):
+            try:
+                states.append(self._histories.look(name).state)
+            except Corrupt as error:
+                self._warn_of_damage(repr(name), error)
         return [each for each in states if each.exists]
+
+    def _warn_of_damage(self, model: str, error: Corrupt) -> None:
+        if model not in self._told:
+            self._told.add(model)
+            warnings.warn(f"the model {model} is left out: {error}", PodiumWarning, stacklevel=2)
 
     def _decide(self, name: str, decide: Decide, why: str | None) -> Outcome:
         """Make a decision the next commit of a model that is there; another name makes no store."""
@@ -588,10 +621,17 @@ class Registry:
         self, name: str, version: VersionLike, deciding: Callable[[int], Decide], why: str | None
     ) -> ModelVersion:
         number = find_version(self._existing(name), name, version).version
-        return version_fact(self._decide(name, deciding(number), why).history.state, number)
+        return self._fact(self._decide(name, deciding(number), why).history.state, number)
+
+    def _fact(self, state: ModelState, number: int) -> ModelVersion:
+        return version_fact(state, number, self._home)
 
     def _verified(self, located: Located) -> Path:
         return verified_folder(located, self._histories.store, self._fetch)
+
+
+def _pass_over(model: str, error: Corrupt) -> None:
+    """Who looks for a name can do without those that cannot be read."""
 
 
 def _stamp(why: str | None) -> Stamp:

@@ -33,10 +33,11 @@ class ModelSource:
         manifest: its files; each is held against its SHA-256 while it is copied.
         folder: a local directory that holds them.
         trusted: whether code that it holds may be run (its preflight loads it).
-        params: of the run that made it, with their types.
-        metrics: last values of that run.
-        tags: of that run.
+        params: of the run that made it, or of the version it is, with their types.
+        metrics: last values of that run or version.
+        tags: of that run or version.
         summaries: of each metric min, max, count and goal, where they are known.
+        is_elsewhere: whether it lies in another store, where its URI means something.
     """
 
     info: ModelInfo
@@ -47,6 +48,7 @@ class ModelSource:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     summaries: Mapping[str, Summary] = field(default_factory=dict)
+    is_elsewhere: bool = False
 
     @property
     def run_id(self) -> str | None:

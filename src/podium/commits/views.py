@@ -6,17 +6,20 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from podium.commits.facts import Commit, ModelVersion, RegisteredModel
 from podium.commits.fold import ModelState, VersionState
 from podium.commits.vocabulary import CommitRecord
 from podium.errors import Invalid
+from podium.models.home import Home, at_home
+from podium.readonly import read_only
 from podium.search import MODELS, VERSIONS, Field, Subject, parse_field, select
 from podium.table import MISSING, Table
 from podium.times import milliseconds_of, time_of
 
 __all__ = [
+    "Commits",
     "Versions",
     "commit_fact",
     "found_models",
@@ -56,10 +59,10 @@ def milliseconds(time: datetime | str) -> int | float:
     return milliseconds_of(time)
 
 
-def version_fact(state: ModelState, number: int) -> ModelVersion:
-    """One version, as of a state."""
+def version_fact(state: ModelState, number: int, home: Home | None = None) -> ModelVersion:
+    """One version, as of a state, and where that was read."""
     version = state.versions[number]
-    return ModelVersion(
+    fact = ModelVersion(
         name=state.name,
         version=number,
         uri=version_uri(state.name, number),
@@ -70,21 +73,22 @@ def version_fact(state: ModelState, number: int) -> ModelVersion:
         note=version.note,
         aliases=state.holders_of(number),
         quarantined=version.quarantined is not None,
-        params=dict(version.params),
-        metrics={key: facts.last for key, facts in version.metrics.items()},
-        tags=dict(version.tags),
+        params=read_only(version.params),
+        metrics=read_only({key: facts.last for key, facts in version.metrics.items()}),
+        tags=read_only(version.tags),
         verdict=version.verdict,
     )
+    return at_home(fact, home)
 
 
 def model_fact(state: ModelState) -> RegisteredModel:
     """The model, as of a state."""
     return RegisteredModel(
         name=state.name,
-        aliases=dict(state.aliases),
-        gates=dict(state.gates),
+        aliases=read_only(state.aliases),
+        gates=read_only(state.gates),
         latest=state.latest,
-        tags=dict(state.tags),
+        tags=read_only(state.tags),
         note=state.note,
     )
 
@@ -127,8 +131,45 @@ class Versions(Table[ModelVersion]):
     def _with_rows(self, rows: Sequence[ModelVersion]) -> Self:
         return type(self)(rows, self._states)
 
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        """What a version is chosen by comes first; what only tells its bytes, and takes most room, last."""
+        metrics = [each for each in names if each.startswith("metrics.")]
+        quarantined = ["quarantined"] if any(row["quarantined"] for row in shown) else []
+        leading = ["name", "version", "aliases", *quarantined, *metrics, "start_time", "user"]
+        return _ordered(names, leading, last=("sha256", "uri"), shown=shown)
+
     def _lookup(self, row: ModelVersion, field: str) -> object:
         return subject_of_version(row, self._states[row.name, row.version])(_field_of_version(field))
+
+
+class Commits(Table[Commit]):
+    """What happened to a model: what and where to comes first."""
+
+    def _shown_columns(self, names: list[str], shown: list[dict[str, Any]]) -> list[str]:
+        leading = [
+            "revision",
+            "verb",
+            "alias",
+            "from_version",
+            "to_version",
+            "time",
+            "user",
+            "refused",
+            "why",
+        ]
+        return _ordered(names, leading, last=("host", "name"), shown=shown)
+
+
+def _ordered(
+    names: list[str], leading: Sequence[str], *, last: Sequence[str], shown: list[dict[str, Any]]
+) -> list[str]:
+    """The leading columns, then those of the others that say something, then the last."""
+    others = [
+        name
+        for name in names
+        if name not in (*leading, *last) and ("." in name or any(row.get(name) for row in shown))
+    ]
+    return [name for name in (*leading, *others, *last) if name in names]
 
 
 @functools.lru_cache(maxsize=256)
@@ -153,6 +194,7 @@ def found_versions(
     filter_text: str,
     order_by: str | Sequence[str],
     limit: int | None,
+    home: Home | None = None,
 ) -> Versions:
     """The versions that match, in order; deleted ones are left out. Models are read once the question makes sense."""
     known: dict[tuple[str, int], VersionState] = {}
@@ -162,7 +204,7 @@ def found_versions(
             for number, version in state.versions.items():
                 if not version.deleted:
                     known[state.name, number] = version
-                    yield version_fact(state, number)
+                    yield version_fact(state, number, home)
 
     found = select(
         facts(),

@@ -34,12 +34,15 @@ class Followed:
         resolve: the pinned URI it means now.
         load: loads a pinned URI.
         age_s: how old what ``resolve`` said last is, in seconds: a store that does not answer leaves what was known.
+        resolve_soon: as ``resolve``, for the looks after the first: it gives up soon, since a model serves and is to
+            say what is wrong. None: ``resolve``.
     """
 
     uri: str
     resolve: Callable[[], str]
     load: Callable[[str], Model[Any]]
     age_s: Callable[[], float] = lambda: 0.0
+    resolve_soon: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Follower:
         """
         with self._looking:
             try:
-                pinned = self._followed.resolve()
+                pinned = (self._followed.resolve_soon or self._followed.resolve)()
             except Exception as error:  # noqa: BLE001 - the boundary of promise "a dead store keeps the old one serving"
                 self._failed(error)
                 return False

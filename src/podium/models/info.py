@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from podium.errors import Corrupt
+from podium.models.home import Home
 from podium.models.signature import Signature
+from podium.readonly import read_only
 from podium.strictjson import JsonValue, decode_value, encode_value
 from podium.table import Shown
 
@@ -49,6 +51,10 @@ class ModelInfo(Shown):
     requirements: tuple[str, ...] = ()
     python: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    _home: Home | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", read_only(self.metadata))
 
 
 def info_to_json(info: ModelInfo) -> dict[str, JsonValue]:

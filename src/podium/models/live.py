@@ -23,7 +23,7 @@ from podium.models.info import ModelInfo
 from podium.models.model import Model
 from podium.models.shadowing import Shadow, ShadowCounts
 
-__all__ = ["Followed", "LiveModel", "LiveStatus"]
+__all__ = ["Followed", "LiveModel", "LiveStatus", "look_patience_s"]
 
 _log = logging.getLogger("podium.live")
 _JOIN_S = 2.0
@@ -34,11 +34,18 @@ _jitter = random.SystemRandom()
 _alive: weakref.WeakSet[LiveModel] = weakref.WeakSet()
 
 
+def look_patience_s(poll_s: float) -> float:
+    """How long a look at the alias waits for a store that does not answer: ``poll_s``, and from 1 to 5 s."""
+    return min(max(poll_s, 1.0), 5.0)
+
+
 class LiveModel:
     """A `Model` that swaps to whatever its alias points at; thread-, asyncio- and fork-safe.
 
     A new version is loaded and tried aside (its stored example, then ``check``) and takes over between two predictions.
-    A bad version or a dead store keeps the old one serving: see `status`. A version that was refused is tried
+    A bad version or a dead store keeps the old one serving: see `status`. A look at a store that fails gives up after
+    ``poll_s``, at least 1 s and at most 5 s, and says so (an answer under way is not cut off; the load of a new
+    version may take longer). A version that was refused is tried
     again after 30 s, then ever less often, or when the alias moves, or by `refresh`.
 
     Args:
@@ -131,7 +138,8 @@ class LiveModel:
         """Look now, also at a version that was refused before.
 
         Returns:
-            True if another version serves now. Never raises: see `status`.
+            True if another version serves now. Never raises: see `status`. A store that does not answer is waited for
+            as long as by a poll.
         """
         swapped = self._follower.look(insist=True)
         if self._shadow is not None:

@@ -7,6 +7,7 @@ written. On a local disk folders are listed directly; any other store is asked f
 from __future__ import annotations
 
 import os
+import re
 import time
 from array import array
 from collections.abc import Iterable, Iterator
@@ -72,6 +73,7 @@ __all__ = [
 ]
 
 _SHORTEST_PREFIX = 8
+_UPPER_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{7,25}")
 _CHUNK_BYTES = 1 << 16
 _LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20
@@ -225,13 +227,15 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
 
     Args:
         store: where.
-        run_id: the id, or its beginning.
+        run_id: the id, or its beginning; a ULID also in upper case, as other programs write them.
         experiment: where it lies, if that is known.
 
     Raises:
         RunNotFound: none, or several, have it.
         Invalid: no run can have it.
     """
+    if _UPPER_ULID.fullmatch(run_id):
+        run_id = run_id.lower()
     check_run_id(run_id)
     flush_open_writers(store)
     where = (
@@ -252,9 +256,10 @@ def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> Found
     if len(meant) == 1:
         return meant[0]
     if meant:
-        ids = ", ".join(sorted(run.run_id for run in meant)[:5])
         raise RunNotFound(
-            f"{len(meant)} runs begin with {run_id!r}: {ids}. Give more characters.", name=run_id
+            f"{len(meant)} runs begin with {run_id!r}: give more characters.",
+            name=run_id,
+            near=sorted(run.run_id for run in meant)[:5],
         )
     raise RunNotFound(
         f"there is no run {run_id!r} in this store.",

@@ -19,7 +19,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -47,7 +47,7 @@ from podium.runs.layout import RunKeys
 from podium.runs.locking import hold, is_lockable
 from podium.runs.spool import Area, Spooled, area_of, known_areas
 from podium.stores.contract import Store
-from podium.stores.wholefile import new_temporary
+from podium.stores.wholefile import chunks_of, new_temporary
 
 __all__ = ["Opening", "Writer", "flush_open_writers", "open_writers"]
 
@@ -144,6 +144,7 @@ class Writer:
         self._latest_ms = 0
         self._warned_lost = False
         self._warned_late = False
+        self._warned_removed = False
         self._ended = False
         self._owner_pid = os.getpid()
         self._series: dict[str, _Series] = {}
@@ -263,10 +264,16 @@ class Writer:
                 self._latest_ms = now_ms
             line = f'["metric",{now_ms},{step},{series.text},{value!r}]\n'.encode()
             try:
-                if self._rough or _write(self._fd, line) != len(line):
-                    self._write_line(line, torn=not self._rough)
-            except OSError:
-                self._write_line(line)
+                try:
+                    if self._rough or _write(self._fd, line) != len(line):
+                        self._write_line(line, torn=not self._rough)
+                except StoreUnavailable:
+                    raise  # told already
+                except OSError:
+                    self._write_line(line)
+            except PodiumWarning:  # made an error by ``-W error``; the line is kept, or counted
+                series.next_step = max(series.next_step, step + 1)
+                raise
             if step >= series.next_step:
                 series.next_step = step + 1
 
@@ -293,12 +300,20 @@ class Writer:
             this = series.next_step if given is None else given
             by_step.setdefault(this, {})[key] = value
             series.next_step = max(series.next_step, this + 1)
+        said: PodiumWarning | None = None
         for this, together in by_step.items():
-            if at_ms is None:
-                pairs = "".join(f",{self._series[key].text},{float_text(v)}" for key, v in together.items())
-                self._write_line(f'["metric",{self._now_ms()},{this}{pairs}]\n'.encode())
-            else:
-                self.append(Metrics(this, together, at_ms))
+            try:
+                if at_ms is None:
+                    pairs = "".join(
+                        f",{self._series[key].text},{float_text(v)}" for key, v in together.items()
+                    )
+                    self._write_line(f'["metric",{self._now_ms()},{this}{pairs}]\n'.encode())
+                else:
+                    self.append(Metrics(this, together, at_ms))
+            except PodiumWarning as error:  # made an error by ``-W error``: first all is written
+                said = error
+        if said is not None:
+            raise said
 
     # --- all other events -----------------------------------------------------------------------------------------
 
@@ -354,7 +369,13 @@ class Writer:
             if not new:
                 return
             # Also where this writer knows no value: another may have logged one that it never read.
-            if self.append(Params(new, overwrite)):
+            try:
+                kept = self.append(Params(new, overwrite))
+            except PodiumWarning:  # made an error by ``-W error``
+                if not self._rough:
+                    self._params.update(new)
+                raise
+            if kept:
                 self._params.update(new)
 
     def rewind(self, to_step: int) -> None:
@@ -391,6 +412,7 @@ class Writer:
             TypeError, Invalid: that is no time to wait.
         """
         _check_timeout(timeout_s)
+        self.mend_if_removed()
         try:
             self._sync()
         except OSError as error:
@@ -441,8 +463,11 @@ class Writer:
             # Not marked as ended before: a signal handler that interrupts this has to say itself how it ended.
             if self._fd >= 0:
                 self._write_line(encode(End(status, error, traceback), self._now_ms()), is_end=True)
-            self._ended = True
-            self._seal()
+            try:
+                self.mend_if_removed()
+            finally:
+                self._ended = True
+                self._seal()
 
     def sync_if_due(self, now_s: float) -> bool:
         """Bring what was logged to the disk, if that is due; who logs meanwhile is not held up.
@@ -528,6 +553,8 @@ class Writer:
             self._lost(1, None)
             return False
         self._rough = False
+        if self._ended:
+            self._warn_late()
         return True
 
     def _mending(self) -> bytes:
@@ -542,18 +569,76 @@ class Writer:
         Raises:
             OSError: it cannot be made.
         """
-        if self._ended and not self._warned_late:
+        # Its stamps come after all this writer wrote before, also within one millisecond.
+        after = max(self._latest_ms, self._now_ms()) + 1
+        self._latest_ms = after
+        self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
+        _keep_beating()
+
+    def _warn_late(self) -> None:
+        """Said once, and after the line is in the file: who makes an error of it (``-W error``) loses nothing."""
+        if not self._warned_late:
             self._warned_late = True
             warnings.warn(
                 f"something was logged to run {self.keys.run_id} after its end; it is kept, as an amendment.",
                 PodiumWarning,
                 stacklevel=5,
             )
-        # Its stamps come after all this writer wrote before, also within one millisecond.
-        after = max(self._latest_ms, self._now_ms()) + 1
-        self._latest_ms = after
-        self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
-        _keep_beating()
+
+    # --- a log that was removed -------------------------------------------------------------------------------------
+
+    def mend_if_removed(self) -> None:
+        """Write the log anew where somebody removed it (and perhaps the store) while it was written.
+
+        Nothing a log call does shows that: the file goes on without a name, and with the process it is gone. Where it
+        cannot be written anew its lines are counted as lost, and the next one opens another log.
+
+        Raises:
+            StoreUnavailable: it could not be, and the run is strict.
+        """
+        with self._lock:
+            fd = self._fd
+            # A spooled log is left to its sender, who knows what has arrived.
+            if fd < 0 or self._area is not None or not _is_removed(fd):
+                return
+            try:
+                self._write_anew(fd)
+            except OSError as error:
+                lines = sum(chunk.count(b"\n") for chunk in _all_of(fd))
+                self._fd = -1
+                _open_writers.pop(id(self), None)
+                os.close(fd)
+                self._lost(lines, error)
+                return
+            if not self._warned_removed:
+                self._warned_removed = True
+                warnings.warn(
+                    f"the log of run {self.keys.run_id} was removed while it was written, and was written anew to "
+                    f"{self._path}; files of the run that were removed with it are lost. End the run before its "
+                    "store is removed. This is said once.",
+                    PodiumWarning,
+                    stacklevel=4,
+                )
+
+    def _write_anew(self, fd: int) -> None:
+        """The same bytes in the same place, and from now on behind the same descriptor."""
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        with _opening:  # no fork between opening it and noting it
+            new = os.open(self._path, _OPEN_FLAGS, 0o666)
+            try:
+                if self.opening.start.locked and not hold(new):
+                    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+                for chunk in _all_of(fd):
+                    if _write(new, chunk) != len(chunk):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(new)
+                os.dup2(new, fd, inheritable=False)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+                raise
+            finally:
+                os.close(new)
 
     def count_lost(self, events: int = 1) -> None:
         """Something of the run that is no line could not be kept; the next line tells it to readers of the log."""
@@ -614,6 +699,20 @@ def flush_open_writers(store: Store) -> None:
     for each in open_writers():
         if each._store is store and each._area is not None and not each._area.lasting:
             each.flush()
+
+
+def _is_removed(fd: int) -> bool:
+    """Whether an open file has no name any more."""
+    try:
+        return os.fstat(fd).st_nlink == 0
+    except OSError:  # the next write says what is wrong with it
+        return False
+
+
+def _all_of(fd: int) -> Iterator[bytes]:
+    """What a file holds, also one that has no name any more, in pieces."""
+    os.lseek(fd, 0, os.SEEK_SET)  # appending goes to the end all the same
+    yield from chunks_of(fd)
 
 
 def _check_timeout(timeout_s: object) -> None:
@@ -692,6 +791,7 @@ def _beat_forever() -> None:
         for each in open_writers():
             # A strict writer's next log call says it; a warning that was made an error has been counted.
             with contextlib.suppress(StoreError, PodiumWarning):
+                each.mend_if_removed()
                 if due:
                     each.beat()
                 each.sync_if_due(time.monotonic())

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from podium.errors import StoreUnavailable
 from podium.stores.keys import Key
 
-__all__ = ["Entry", "Source", "Store"]
+__all__ = ["DiskFull", "Entry", "Source", "Store"]
 
 Source: TypeAlias = bytes | Path
 """What `Store.put` takes: the bytes themselves, or a local file that holds them."""
+
+
+class DiskFull(StoreUnavailable):
+    """There was no space for the value, and for certain nothing was written: this attempt is no commit of anybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from podium.errors import Invalid, KeyExists, KeyMissing, StoreError, StoreUnavailable
-from podium.stores.contract import Entry, Source
+from podium.stores.contract import DiskFull, Entry, Source
 from podium.stores.keys import Key
 from podium.stores.wholefile import (
     chunks_of,
@@ -43,6 +43,7 @@ _READ = (
     | getattr(os, "O_BINARY", 0)
 )
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 # EACCES too: the temporary file was just made in the same folder, so it is the link that is refused.
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
@@ -116,9 +117,12 @@ class LocalStore:
             StoreError: this file system refuses ``link(2)``, or a value lies where a folder is needed.
         """
         folder, target = self._place_for(key)
+        temporary = new_temporary(folder)
         try:
-            temporary = new_temporary(folder)
             write_new(temporary, (data,))
+        except OSError as error:
+            raise self._unwritable(key, error) from error
+        try:
             try:
                 self._name_if_free(temporary, target, key)
             finally:
@@ -127,6 +131,8 @@ class LocalStore:
         except StoreError:
             raise
         except OSError as error:
+            if error.errno in _FULL:  # not for certain: it may have its name already
+                raise self._unavailable("write", key, error) from error
             raise self._unwritable(key, error) from error
 
     def _name_if_free(self, temporary: str, target: str, key: Key) -> None:
@@ -364,7 +370,8 @@ class LocalStore:
                 f"cannot write {str(key)!r} in {self._root}: the path is too long for this file system. "
                 "Move the store nearer to the root of the disk."
             )
-        return self._unavailable("write", key, error)
+        unavailable = self._unavailable("write", key, error)
+        return DiskFull(*unavailable.args) if error.errno in _FULL else unavailable
 
     def _unavailable(self, verb: str, key: Key, error: OSError) -> StoreUnavailable:
         return StoreUnavailable(
@@ -434,7 +441,7 @@ def _make_durably(path: str) -> None:
 
 
 def _remedy(error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+    if error.errno in _FULL:
         return "; free some space, then try again"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return "; ask who owns the folder for permission, or use another store"

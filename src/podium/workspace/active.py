@@ -28,7 +28,7 @@ from podium.strictjson import named_floats
 from podium.workspace import open_runs, two_lines
 from podium.workspace.code import PATIENCE_S, Code
 from podium.workspace.endings import Ending, ending_of
-from podium.workspace.facts import END_STATUSES, Dataset, EndStatus
+from podium.workspace.facts import Dataset, EndStatus, checked_end_status
 from podium.workspace.folders import files_of
 from podium.workspace.params import flat_params, plain_value
 from podium.workspace.run import Run, RunFacts, RunSource, facts_of
@@ -124,6 +124,14 @@ class ActiveRun(Run):
             self._facts = self._look()
             return self._facts
 
+    @property
+    def dropped(self) -> int:
+        """Events that could not be kept (a full disk); where the store is gone, those this process knows of."""
+        try:
+            return self._now().dropped
+        except WORLD:
+            return max(self._writer.dropped, self._facts.dropped)
+
     def _own_locks(self) -> _Locks:
         if self._locks.pid != os.getpid():  # in a forked child, where whoever held one does not exist
             self._locks = _Locks()
@@ -164,9 +172,7 @@ class ActiveRun(Run):
         Raises:
             Invalid: no such status.
         """
-        if status not in END_STATUSES:
-            raise Invalid(f"a run cannot end as {status!r}; give one of {', '.join(END_STATUSES)}.")
-        self._end_as(Ending(status))
+        self._end_as(Ending(checked_end_status(status)))
 
     def _end_as(self, ending: Ending) -> None:
         if self._writer.ended:
@@ -460,6 +466,7 @@ class ActiveRun(Run):
         Raises:
             TypeError, Invalid, FileNotFoundError: as `podium.save_model`.
         """
+        from podium.models.home import at_home, home_in
         from podium.models.info import info_to_json
         from podium.models.saving import write_model
         from podium.stores.keys import portable_path
@@ -486,7 +493,7 @@ class ActiveRun(Run):
                 kept = self._keeper().keep_model(name, target, listed, written.manifest.sha256)
                 facts = info_to_json(written.info)
                 self._writer.append(events.Model(kept.name, kept.key, kept.sha256, kept.files, facts))
-        return written.info
+        return at_home(written.info, home_in(self._store))
 
     def _log_verdict(self, verdict: Mapping[str, Any]) -> None:
         """What a gate said when this run's model was registered."""

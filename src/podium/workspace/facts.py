@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from podium.errors import Invalid
 from podium.search.goals import Goal
 from podium.strictjson import JsonValue
 from podium.table import Shown
@@ -23,6 +24,7 @@ __all__ = [
     "MetricSummary",
     "ParamValue",
     "Status",
+    "checked_end_status",
 ]
 
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
@@ -32,6 +34,18 @@ EndStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run can be ended."""
 
 END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
+
+
+def checked_end_status(status: EndStatus) -> EndStatus:
+    """The status itself.
+
+    Raises:
+        Invalid: no run can end so.
+    """
+    if status not in END_STATUSES:
+        raise Invalid(f"a run cannot end as {status!r}; give one of {', '.join(END_STATUSES)}.")
+    return status
+
 
 ParamValue: TypeAlias = JsonValue
 """A JSON value: it comes back with the type it went in with."""

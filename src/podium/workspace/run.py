@@ -236,10 +236,12 @@ class Run:
     @property
     def models(self) -> Sequence[ModelInfo]:
         """The models it logged, the first logged first."""
+        from podium.models.home import at_home, home_in
         from podium.models.info import info_from_json
 
+        home = home_in(self._source.store)
         return tuple(
-            info_from_json(model.facts, uri=self.model_uri(name), run_id=self.run_id)
+            at_home(info_from_json(model.facts, uri=self.model_uri(name), run_id=self.run_id), home)
             for name, model in self._now().state().models.items()
         )
 

@@ -12,6 +12,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -70,14 +71,17 @@ if TYPE_CHECKING:
     from podium.commits.locating import Located
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
+    from podium.models.home import Home
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
     from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
     from podium.search.comparing import Comparison
+    from podium.search.evaluate import Summary
     from podium.search.index import Index
     from podium.stores.keys import Key
+    from podium.strictjson import JsonValue
 
 __all__ = ["Workspace"]
 
@@ -150,7 +154,37 @@ class Workspace:
                 fetch=self._fetched,
                 read_only=self._read_only,
             )
+            self._registry._home = self._home()
         return self._registry
+
+    def _home(self) -> Home:
+        """What the facts read here remember of this workspace: enough to open it again, and no secret."""
+        from podium.models.home import Home
+
+        named = self.named_as
+        if named is None or redacted_url(named) != named:
+            return Home(self._store, None)
+        return Home(self._store, self._place or Place(named, "named"))
+
+    def _home_of_model(self, model: ModelLike) -> Workspace:
+        """The workspace a model is looked for in: text means this one, an object remembers its own."""
+        from podium.models.home import home_of
+
+        home = home_of(model)
+        if home is None or home.store is self._store:
+            return self
+        if home.store is None and not _can_be_opened(home.place):
+            return (
+                self  # pickled on another machine, or in memory: the SHA-256 tells whether the bytes are here
+            )
+        if home.place is not None and home.place.url == self.named_as:
+            return self
+        place = home.place
+        other = Workspace(
+            home.store if place is None or home.store is not None else place.url, read_only=True
+        )
+        other._place = place
+        return self if _same_place(other._store, self._store) else other
 
     # --- starting runs -----------------------------------------------------------------------------------------------
 
@@ -384,6 +418,7 @@ class Workspace:
         found = find_run(self._store, run_id)
         state = read_run(self._store, found)
         _warn_of_conflicts(found.run_id, state)
+        _warn_of_bad_lines(found.run_id, state)
         return self._run(found, state)
 
     def _run(self, found: FoundRun, state: RunState | None = None) -> Run:
@@ -646,11 +681,21 @@ class Workspace:
         Raises:
             NotFound, Corrupt, UntrustedModel, Quarantined, MissingExtra, EnvironmentMismatch, TypeError, Invalid
         """
+        from podium.models.home import at_home
         from podium.models.loading import load_directory
 
         self._refuse_unsigned(verify_signature)
+        home = self._home_of_model(model)
+        if home is not self:
+            return home.load_model(
+                model,
+                native_type=native_type,
+                trust=trust,
+                strict_environment=strict_environment,
+                allow_offline=allow_offline,
+            )
         found = self._model_place(model, allow_offline=allow_offline)
-        return load_directory(
+        loaded: Model[Any] = load_directory(
             found.folder,
             native_type=native_type,
             uri=found.uri,
@@ -663,6 +708,9 @@ class Workspace:
             trust_path=self.named_as if found.manifest is not None else None,
             strict_environment=strict_environment,
         )
+        if found.manifest is not None:
+            at_home(loaded.info, self._home())
+        return loaded
 
     def model_info(self, model: ModelLike) -> ModelInfo:
         """What is known of a model without loading it.
@@ -670,12 +718,17 @@ class Workspace:
         Raises:
             NotFound, Corrupt, Invalid
         """
+        from podium.models.home import at_home
         from podium.models.loading import model_info_of
 
+        home = self._home_of_model(model)
+        if home is not self:
+            return home.model_info(model)
         found = self._model_place(model)
-        return model_info_of(
+        info = model_info_of(
             found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
         )
+        return at_home(info, self._home()) if found.manifest is not None else info
 
     def live(
         self,
@@ -693,7 +746,8 @@ class Workspace:
 
         Args:
             uri: ``models:/<name>@<alias>`` or ``models:/<name>/latest``.
-            poll_s: how often the alias is read.
+            poll_s: how often the alias is read; a store that fails is given up, and told of, after so long, at least
+                1 s and at most 5 s.
             check: called with a new version before it serves; raising, or returning False, refuses it.
             on_swap: called with the old and the new model.
             on_failure: called with the error of a look that failed.
@@ -709,41 +763,46 @@ class Workspace:
 
         self._refuse_unsigned(verify_signature)
         return LiveModel(
-            self._followed(uri, trust),
+            self._followed(uri, trust, poll_s),
             poll_s=poll_s,
             check=check,
             on_swap=on_swap,
             on_failure=on_failure,
-            shadow=None if shadow is None else self._followed(shadow, trust),
+            shadow=None if shadow is None else self._followed(shadow, trust, poll_s),
         )
 
-    def _followed(self, uri: str, trust: bool | None) -> Any:
+    def _followed(self, uri: str, trust: bool | None, poll_s: float) -> Any:
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
+        from podium.models.live import look_patience_s
 
         if not parse_model_uri(uri).can_move:
             raise Invalid(
                 f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
             )
         if self._store.local_path(Key.root()) is not None:
-            registry = self.registry
+            registry, hasty = self.registry, self.registry._within(look_patience_s(poll_s))
             return Followed(
-                uri, lambda: registry.resolve(uri), lambda pinned: self.load_model(pinned, trust=trust)
+                uri,
+                lambda: registry.resolve(uri),
+                lambda pinned: self.load_model(pinned, trust=trust),
+                resolve_soon=lambda: hasty.resolve(uri),
             )
-        return self._followed_from_afar(uri, trust)
+        return self._followed_from_afar(uri, trust, look_patience_s(poll_s))
 
-    def _followed_from_afar(self, uri: str, trust: bool | None) -> Any:
+    def _followed_from_afar(self, uri: str, trust: bool | None, patience_s: float) -> Any:
         """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
 
-        registry = self.registry._within(_OFFLINE_PATIENCE_S)
+        first = self.registry._within(_OFFLINE_PATIENCE_S)
+        later = self.registry._within(min(patience_s, _OFFLINE_PATIENCE_S))
         age_s: float | None = None
 
         def resolve() -> str:
             nonlocal age_s
             try:
-                pinned = registry.resolve(uri)
+                pinned = (first if age_s is None else later).resolve(uri)
             except StoreUnavailable as error:
                 if age_s is not None:
                     raise  # something serves: it keeps serving, and says why it looks no further
@@ -902,30 +961,34 @@ class Workspace:
         return ModelCache().folder(manifest, fetch, uri=uri)
 
     def _model_source(self, model: ModelLike) -> ModelSource:
-        """What `Registry.register` copies: the bytes, and the facts of the run that made them."""
+        """What `Registry.register` copies: the bytes, and the facts of their version, or of the run that made them."""
         from podium.commits.source import ModelSource
         from podium.models.loading import model_info_of
         from podium.models.manifest import manifest_of
         from podium.models.trust import written_here
 
+        home = self._home_of_model(model)
+        if home is not self:
+            return replace(home._model_source(model), is_elsewhere=True)
         found = self._model_place(model)
         info = model_info_of(
             found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
         )
         manifest = found.manifest if found.manifest is not None else manifest_of(found.folder)
-        facts = self._facts_of_maker(found, info.run_id)
-        return ModelSource(
+        source = ModelSource(
             info=info,
             manifest=manifest,
             folder=found.folder,
             trusted=self._trusted()
             if found.manifest is not None
             else written_here(found.folder, info.sha256),
-            params=dict(facts.params) if facts is not None else {},
-            metrics={key: each.last for key, each in facts.summary.items()} if facts is not None else {},
-            tags=dict(facts.tags) if facts is not None else {},
-            summaries=dict(facts.summary) if facts is not None else {},
         )
+        if found.version is not None:
+            # A version says more than its run: what was logged and set since, also once the run is gone.
+            version = self.registry._facts(found.uri)
+            return _with_facts(source, version.params, version.metrics, version.tags)
+        facts = self._facts_of_maker(found, info.run_id)
+        return source if facts is None else _with_facts(source, facts.params, facts.summary, facts.tags)
 
     def _facts_of_maker(self, found: _Found, run_id: str | None) -> RunFacts | None:
         if found.run is not None:
@@ -1143,6 +1206,47 @@ def _warn_of_conflicts(run_id: str, state: RunState) -> None:
     warnings.warn(
         f"the writers of run {run_id} disagree about its params, and the first value stands: {told}{more}. Settle it: "
         f"amend_run({run_id!r}).log_param({state.conflicts[0].key!r}, ..., overwrite=True).",
+        PodiumWarning,
+        stacklevel=3,
+    )
+
+
+def _can_be_opened(place: Place | None) -> bool:
+    """Whether a store may be where another process saw it: a folder that is not here is not."""
+    return place is not None and ("://" in place.url or Path(place.url).is_dir())
+
+
+def _with_facts(
+    source: ModelSource,
+    params: Mapping[str, JsonValue],
+    summaries: Mapping[str, Summary],
+    tags: Mapping[str, str],
+) -> ModelSource:
+    return replace(
+        source,
+        params=dict(params),
+        metrics={key: each.last for key, each in summaries.items()},
+        tags=dict(tags),
+        summaries=dict(summaries),
+    )
+
+
+def _warn_of_bad_lines(run_id: str, state: RunState) -> None:
+    """A line of a log that is no event is passed over; whoever reads the run hears that something may be missing."""
+    if not state.bad_lines:
+        return
+    logs: dict[str, list[int]] = {}
+    for each in state.bad_lines:
+        logs.setdefault(each.writer_id, []).append(each.line)
+    told = "; ".join(
+        f"{len(lines)} in the log of writer {writer_id} (line {', '.join(map(str, lines[:3]))}"
+        f"{', ...' if len(lines) > 3 else ''})"
+        for writer_id, lines in list(logs.items())[:3]
+    )
+    more = f"; and in {len(logs) - 3} logs more" if len(logs) > 3 else ""
+    warnings.warn(
+        f"run {run_id} has records that cannot be read and were passed over: {told}{more}. The log was damaged or "
+        "edited by hand; restore it from a copy if what is missing matters.",
         PodiumWarning,
         stacklevel=3,
     )
