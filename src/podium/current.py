@@ -66,7 +66,7 @@ def set_store(store: str | os.PathLike[str] | Store | Workspace) -> Workspace:
     from podium.workspace.workspace import Workspace
 
     workspace = store if isinstance(store, Workspace) else Workspace(store)
-    named = workspace.named_as
+    named = workspace._named_as
     if named is not None:
         os.environ["PODIUM_STORE"] = named
     elif isinstance(store, str):
@@ -120,7 +120,7 @@ def current_run() -> ActiveRun:
         return run
     open_ids = [seat.run.run_id for seat in open_runs.open_seats() if not seat.confined]
     if not open_ids and threading.current_thread() is threading.main_thread():
-        return default_workspace().start_implicit_run()
+        return default_workspace()._start_implicit_run()
     if open_ids:
         raise NoCurrentRun(
             f"{len(open_ids)} runs are open in this process and none of them is current in this thread or task: "

@@ -610,7 +610,7 @@ def test_a_quarantined_version_gets_no_alias_and_is_not_located_until_released(t
     with pytest.raises(Quarantined):
         three.set_alias("fraud", "candidate", 3)
     with pytest.raises(Quarantined):
-        three.locate("models:/fraud/3")
+        three._locate("models:/fraud/3")
     assert three.get_model("fraud").latest == 2
     three.release("fraud", 3, why="a false alarm")
     assert three.set_alias("fraud", "candidate", 3).version == 3

@@ -310,7 +310,7 @@ def test_a_shadow_follows_its_own_alias_and_is_compared(alias: Alias) -> None:
         live.refresh()
         live.predict(["a"])
         live._shadow.drain()
-        counts = live.shadow_counts()
+        counts = live._shadow_counts()
 
     assert counts is not None
     assert (counts.compared, counts.disagreed) == (2, 1)

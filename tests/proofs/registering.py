@@ -81,7 +81,7 @@ def state_of(folder: Path) -> State:
     registry = open_registry(store)
     contents: list[int] = []
     for version in sorted(registry.versions("fraud"), key=lambda each: each.version):
-        located = registry.locate(version.uri)
+        located = registry._locate(version.uri)
         path = registry._verified(located)
         contents.append(json.loads((path / "value.json").read_bytes())["number"])
     model = registry.get_model("fraud")

@@ -188,7 +188,7 @@ def test_an_alias_loads_offline_what_it_meant_and_says_how_old_that_is(
         model = Workspace(url).load_model("models:/fraud@champion", allow_offline=True)
     assert (value_of(model), model.version, model.uri) == (1, 1, "models:/fraud/1")
     with pytest.raises(StoreUnavailable):
-        Workspace(url).registry._within(0.1).locate("models:/fraud@champion")
+        Workspace(url).registry._within(0.1)._locate("models:/fraud@champion")
     with pytest.raises(StoreUnavailable, match="no version of 'other' was loaded on this machine"):
         Workspace(url).load_model("models:/other@champion", allow_offline=True)
 

@@ -404,7 +404,7 @@ class Registry:
         state = self._glanced(parsed.name)
         return version_uri(parsed.name, find_version(state, parsed.name, parsed.selector).version)
 
-    def locate(self, uri: str | ModelUri) -> Located:
+    def _locate(self, uri: str | ModelUri) -> Located:
         """Where the bytes of a version lie; the manifest's own digest is checked.
 
         Raises:

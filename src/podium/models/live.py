@@ -130,7 +130,7 @@ class LiveModel:
         self._start()
         return self._follower.status()
 
-    def shadow_counts(self) -> ShadowCounts | None:
+    def _shadow_counts(self) -> ShadowCounts | None:
         """What the shadow has seen, or None without one."""
         return None if self._shadow is None else self._shadow.counts
 

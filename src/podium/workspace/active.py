@@ -584,7 +584,7 @@ class ActiveRun(Run):
     def __reduce__(self) -> tuple[object, ...]:
         if not self.enabled:
             return (_disabled_elsewhere, (self._facts.run_name, self.experiment))
-        store = self._home.named_as
+        store = self._home._named_as
         if store is None:
             raise TypeError(
                 f"run {self.run_id} lives in a store of this process alone ({type(self._store).__name__}), which "
@@ -602,7 +602,7 @@ def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
 def _disabled_elsewhere(run_name: str, experiment: str) -> ActiveRun:
     from podium.workspace.workspace import Workspace
 
-    return Workspace("memory:").disabled_run(run_name, experiment=experiment)
+    return Workspace("memory:")._disabled_run(run_name, experiment=experiment)
 
 
 def tag_texts(tags: Mapping[str, object]) -> dict[str, str | None]:

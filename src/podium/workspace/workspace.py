@@ -132,7 +132,7 @@ class Workspace:
         self._index: Index | None = None
 
     @property
-    def named_as(self) -> str | None:
+    def _named_as(self) -> str | None:
         """What opens this store in another process; None where nothing does."""
         if self._place is None:
             root = getattr(self._store, "root", None)
@@ -161,7 +161,7 @@ class Workspace:
         """What the facts read here remember of this workspace: enough to open it again, and no secret."""
         from podium.models.home import Home
 
-        named = self.named_as
+        named = self._named_as
         if named is None or redacted_url(named) != named:
             return Home(self._store, None)
         return Home(self._store, self._place or Place(named, "named"))
@@ -177,7 +177,7 @@ class Workspace:
             return (
                 self  # pickled on another machine, or in memory: the SHA-256 tells whether the bytes are here
             )
-        if home.place is not None and home.place.url == self.named_as:
+        if home.place is not None and home.place.url == self._named_as:
             return self
         place = home.place
         other = Workspace(
@@ -238,7 +238,7 @@ class Workspace:
         if inherited:
             del os.environ["PODIUM_RUN_ID"]
         if not enabled or self._is_disabled(parent_run):
-            return self.disabled_run(run_name, experiment=experiment, tags=tags, note=note)
+            return self._disabled_run(run_name, experiment=experiment, tags=tags, note=note)
         chosen = experiment is not None
         if experiment is None:
             experiment = parent_run.experiment if parent_run is not None else default_experiment()
@@ -271,7 +271,7 @@ class Workspace:
             run._sample_system()
         return run
 
-    def start_implicit_run(self) -> ActiveRun:
+    def _start_implicit_run(self) -> ActiveRun:
         """The run that is started because something was logged and none was current; ended with the script."""
         run = self.start_run()
         run._make_current(implicit=True)
@@ -292,7 +292,7 @@ class Workspace:
         # A throw-away store may keep it: what is logged can be read again in this process.
         return is_on("PODIUM_DISABLED") and not self.url.startswith("memory:")
 
-    def disabled_run(
+    def _disabled_run(
         self,
         run_name: str | None = None,
         *,
@@ -705,7 +705,7 @@ class Workspace:
             manifest=found.manifest,
             trusted=found.manifest is not None and self._trusted(),
             trust=trust,
-            trust_path=self.named_as if found.manifest is not None else None,
+            trust_path=self._named_as if found.manifest is not None else None,
             strict_environment=strict_environment,
         )
         if found.manifest is not None:
@@ -862,14 +862,14 @@ class Workspace:
 
     def _version_place(self, uri: str, expected: str | None = None, *, allow_offline: bool = False) -> _Found:
         if self._store.local_path(Key.root()) is not None:
-            located = self.registry.locate(uri)
+            located = self.registry._locate(uri)
             _check_same(uri, located.manifest, expected)
             folder = self._store.local_path(located.folder)
             assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
             return _located_at(folder, located)
         try:
             hasty = self.registry._within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
-            located = hasty.locate(uri)
+            located = hasty._locate(uri)
             _check_same(uri, located.manifest, expected)
             folder = self._fetched(located)
         except StoreUnavailable as error:
