@@ -901,3 +901,16 @@ def test_a_log_that_was_moved_with_its_store_goes_on_there(writer: Writer, store
     (log,) = moved.rglob("*.jsonl")
     assert b'"loss"' in log.read_bytes()
     assert not store.root.exists()
+
+
+def test_a_log_is_sealed_also_where_the_warning_that_its_end_was_lost_is_an_error(
+    writer: Writer, disk: FullDisk
+) -> None:
+    disk.room = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PodiumWarning, match="could not keep"):
+            writer.end()
+
+    assert (writer.ended, writer.dropped) == (True, 1)
+    assert writer not in open_writers()

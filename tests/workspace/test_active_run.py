@@ -9,6 +9,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -548,3 +549,18 @@ def test_a_run_whose_store_was_removed_still_says_what_it_lost_and_its_log_comes
         run.end()
     read = Workspace(tmp_path / "store").get_run(run.run_id)
     assert (read.status, read.summary["loss"].last, read.dropped) == ("FINISHED", 0.5, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+def test_a_run_has_ended_also_where_the_last_warning_of_its_end_is_an_error(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "store")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = workspace.start_run()
+        shutil.rmtree(tmp_path / "store")
+        with pytest.raises(PodiumWarning, match="was removed while it was written"):
+            run.end()
+
+    assert track.active_run() is None
+    assert track.last_run() is run
+    assert run.status == "FINISHED"

@@ -461,8 +461,13 @@ class Writer:
             if self._ended:
                 return
             # Not marked as ended before: a signal handler that interrupts this has to say itself how it ended.
-            if self._fd >= 0:
-                self._write_line(encode(End(status, error, traceback), self._now_ms()), is_end=True)
+            try:
+                if self._fd >= 0:
+                    self._write_line(encode(End(status, error, traceback), self._now_ms()), is_end=True)
+            except PodiumWarning:  # made an error by ``-W error``: the loss is counted
+                self._ended = True
+                self._seal()
+                raise
             try:
                 self.mend_if_removed()
             finally:

@@ -175,8 +175,10 @@ class ActiveRun(Run):
         self._end_as(Ending(checked_end_status(status)))
 
     def _end_as(self, ending: Ending) -> None:
-        if self._writer.ended:
-            return
+        if not self._writer.ended:
+            self._end_now(ending)
+
+    def _end_now(self, ending: Ending) -> None:
         if self._sampling is not None:
             from podium.workspace.system_metrics import unfollow
 
@@ -184,7 +186,13 @@ class ActiveRun(Run):
         if self._code is not None:
             # Who was told to end has no time left for git.
             self._code.finish(0.0 if ending.status == "KILLED" else PATIENCE_S)
-        self._writer.end(ending.status, ending.error, ending.traceback)
+        try:
+            self._writer.end(ending.status, ending.error, ending.traceback)
+        finally:
+            if self._writer.ended:  # also where its last warning was made an error
+                self._leave(ending)
+
+    def _leave(self, ending: Ending) -> None:
         seat = self._seat
         if seat is None or seat.inherited:
             return
