@@ -31,6 +31,7 @@ def isolated_process(
     monkeypatch.setenv("APPDATA", str(home / "xdg_config_home"))
     monkeypatch.setenv("LOCALAPPDATA", str(home / "xdg_cache_home"))
     monkeypatch.setenv("PODIUM_QUIET", "1")
+    monkeypatch.setenv("COLUMNS", "200")  # how wide a table is shown is no accident of the terminal
     (home / "work").mkdir()
     monkeypatch.chdir(home / "work")
     yield

@@ -1156,5 +1156,5 @@ def test_a_table_of_the_history_shows_first_what_happened_and_where_to(
         *("revision", "verb", "alias", "from_version", "to_version", "time", "user", "refused", "why")
     ]
     assert line.split()[:4] == ["2", "set_alias", "champion", "1"]
-    assert line.endswith("a start")
+    assert "a start" in line
     assert registry.history("fraud")[:1].to_dicts()[0]["verb"] == "set_alias"

@@ -44,7 +44,7 @@ class TestOnSeaweedFS(_OnServer):
 
     @pytest.mark.soak
     def test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(self, store: Store) -> None:
-        """A minute on this server; by default moto stands for it, and the registrations of eight processes."""
+        """A minute on this server."""
         super().test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(store)
 
 
@@ -55,6 +55,10 @@ class TestOnMoto(_OnServer):
         """As users have it: now and then this server answers 500 to who reads what is just being written."""
         self.server = moto_server
         return Retrying(RemoteStore(new_url(), **moto_server.options()))
+
+    @pytest.mark.skip(reason="moto looks and then writes: now and then two of its racing creators win")
+    def test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(self, store: Store) -> None:
+        """What no server may do in production; the probe of the first writer is there to find it out."""
 
 
 def test_a_bucket_agrees_with_a_dict_whatever_is_done_to_both(seaweedfs_server: Server) -> None:

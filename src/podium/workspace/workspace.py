@@ -6,6 +6,7 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import time
@@ -22,10 +23,8 @@ from podium.errors import (
     Conflict,
     ExperimentNotFound,
     Invalid,
-    NotFound,
     PodiumWarning,
     RunNotFound,
-    StoreError,
     StoreUnavailable,
     did_you_mean,
     near_names,
@@ -61,32 +60,25 @@ from podium.workspace.facts import Experiment
 from podium.workspace.names import name_of
 from podium.workspace.redaction import redacted_url
 from podium.workspace.reports import CopyReport, SyncReport
-from podium.workspace.run import Run, RunFacts, RunLike, Runs, RunSource, facts_of
+from podium.workspace.run import Run, RunLike, Runs, RunSource, facts_of
 from podium.workspace.starting import make_room
 from podium.workspace.surroundings import surroundings
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
-    from podium.commits.lastknown import LastKnown
-    from podium.commits.locating import Located
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
     from podium.models.home import Home
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
-    from podium.models.manifest import Manifest
     from podium.models.model import Model
     from podium.runs.fold import RunState
     from podium.search.comparing import Comparison
-    from podium.search.evaluate import Summary
     from podium.search.index import Index
     from podium.stores.keys import Key
-    from podium.strictjson import JsonValue
+    from podium.workspace.model_places import ModelPlaces
 
 __all__ = ["Workspace"]
-
-# Who may be served from what was last known does not want to wait for a commit's time.
-_OFFLINE_PATIENCE_S = 3.0
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -151,7 +143,7 @@ class Workspace:
                 find_source=self._model_source,
                 claim=self._claim,
                 trusted=self._trusted,
-                fetch=self._fetched,
+                fetch=self._models.fetched,
                 read_only=self._read_only,
             )
             self._registry._home = self._home()
@@ -694,7 +686,7 @@ class Workspace:
                 strict_environment=strict_environment,
                 allow_offline=allow_offline,
             )
-        found = self._model_place(model, allow_offline=allow_offline)
+        found = self._models.place(model, allow_offline=allow_offline)
         loaded: Model[Any] = load_directory(
             found.folder,
             native_type=native_type,
@@ -724,7 +716,7 @@ class Workspace:
         home = self._home_of_model(model)
         if home is not self:
             return home.model_info(model)
-        found = self._model_place(model)
+        found = self._models.place(model)
         info = model_info_of(
             found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
         )
@@ -794,9 +786,10 @@ class Workspace:
         """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
         from podium.commits.naming import parse_model_uri
         from podium.models.following import Followed
+        from podium.workspace.model_places import OFFLINE_PATIENCE_S
 
-        first = self.registry._within(_OFFLINE_PATIENCE_S)
-        later = self.registry._within(min(patience_s, _OFFLINE_PATIENCE_S))
+        first = self.registry._within(OFFLINE_PATIENCE_S)
+        later = self.registry._within(min(patience_s, OFFLINE_PATIENCE_S))
         age_s: float | None = None
 
         def resolve() -> str:
@@ -806,8 +799,8 @@ class Workspace:
             except StoreUnavailable as error:
                 if age_s is not None:
                     raise  # something serves: it keeps serving, and says why it looks no further
-                recalled = self._last_known().recall(parse_model_uri(uri).name)
-                pinned = self._place_as_last_known(uri, None, error).uri
+                recalled = self._models.last_known().recall(parse_model_uri(uri).name)
+                pinned = self._models.as_last_known(uri, None, error).uri
                 age_s = 0.0 if recalled is None else recalled[1]
                 return pinned
             age_s = 0.0
@@ -829,176 +822,24 @@ class Workspace:
                 "Leave it out to load what the SHA-256 vouches for."
             )
 
-    def _model_place(self, model: ModelLike, *, allow_offline: bool = False) -> _Found:
-        """Where the bytes of a model are, and what they have to be."""
-        from podium.commits.facts import ModelVersion
-        from podium.commits.naming import check_spelling
-        from podium.models.info import ModelInfo
-        from podium.models.manifest import manifest_of
-
-        if isinstance(model, ModelVersion):
-            return self._version_place(model.uri, expected=model.sha256, allow_offline=allow_offline)
-        if isinstance(model, ModelInfo):
-            text = model.uri
-            if text.startswith("models:/"):
-                return self._version_place(text, expected=model.sha256, allow_offline=allow_offline)
-            if text.startswith("runs:/"):
-                return self._run_place(text, expected=model.sha256)
-            found = _path_place(text)
-            if found.folder.is_dir():
-                _check_same(text, manifest_of(found.folder), model.sha256)
-            return found
-        if isinstance(model, Run):
-            raise TypeError(
-                f"a run may have logged several models: give one of them, run.model_uri() or {model.model_uri()!r}."
-            )
-        text = os.fspath(model)
-        if text.startswith("models:/"):
-            return self._version_place(text, allow_offline=allow_offline)
-        if text.startswith("runs:/"):
-            return self._run_place(text)
-        check_spelling(text)
-        return _path_place(text)
-
-    def _version_place(self, uri: str, expected: str | None = None, *, allow_offline: bool = False) -> _Found:
-        if self._store.local_path(Key.root()) is not None:
-            located = self.registry._locate(uri)
-            _check_same(uri, located.manifest, expected)
-            folder = self._store.local_path(located.folder)
-            assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
-            return _located_at(folder, located)
-        try:
-            hasty = self.registry._within(_OFFLINE_PATIENCE_S) if allow_offline else self.registry
-            located = hasty._locate(uri)
-            _check_same(uri, located.manifest, expected)
-            folder = self._fetched(located)
-        except StoreUnavailable as error:
-            if not allow_offline:
-                raise
-            return self._place_as_last_known(uri, expected, error)
-        self._last_known().note(self.registry._last_seen(located.name))
-        return _located_at(folder, located)
-
-    def _place_as_last_known(self, uri: str, expected: str | None, error: StoreUnavailable) -> _Found:
-        """The version a URI meant when this machine last read it, from the cache.
-
-        Raises:
-            StoreUnavailable: it was never loaded here.
-        """
-        from podium.commits.decisions import check_usable
-        from podium.commits.naming import find_version, parse_model_uri
-        from podium.commits.views import version_uri
-        from podium.models.cache import ModelCache
-        from podium.models.manifest import manifest_of
-
-        parsed = parse_model_uri(uri)
-        recalled = self._last_known().recall(parsed.name)
-        if recalled is None:
-            raise StoreUnavailable(
-                f"{error} And no version of {parsed.name!r} was loaded on this machine before."
-            ) from error
-        state, age_s = recalled
-        version = find_version(state, parsed.name, parsed.selector)
-        check_usable(version, parsed.name, "it is not loaded")
-        folder = ModelCache().kept(version.sha256)
-        pinned = version_uri(parsed.name, version.version)
-        if folder is None:
-            raise StoreUnavailable(f"{error} And {pinned} was not loaded on this machine before.") from error
-        manifest = manifest_of(folder)
-        _check_same(pinned, manifest, version.sha256)
-        _check_same(pinned, manifest, expected)
-        warnings.warn(
-            f"{uri} is version {version.version} as of {age_s:.0f} seconds ago, when this machine last read it: the "
-            f"store does not answer ({error})",
-            PodiumWarning,
-            stacklevel=5,
-        )
-        return _Found(
-            folder, pinned, manifest, name=parsed.name, version=version.version, run_id=version.run_id
-        )
-
-    def _last_known(self) -> LastKnown:
-        import hashlib
-
-        from podium.commits.lastknown import LastKnown
-        from podium.models.cache import default_cache_folder
-
-        address = str(getattr(self._store, "address", None) or self.url)
-        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
-        return LastKnown(default_cache_folder().parent / "registries" / digest)
-
-    def _run_place(self, uri: str, expected: str | None = None) -> _Found:
-        from podium.models.manifest import FileEntry, Manifest
-        from podium.runs.artifacts import artifact_key
-
-        run_id, _, name = uri.removeprefix("runs:/").partition("/")
-        if not run_id or not name:
-            raise Invalid(f"{uri!r} names no model of a run. Write runs:/<run id>/<name>.")
-        run = self.get_run(run_id)
-        models = run._facts.state().models
-        model = models.get(name)
-        if model is None:
-            logged = ", ".join(map(repr, models)) or "none"
-            raise NotFound(f"run {run.run_id} logged no model {name!r}; its models: {logged}.", name=name)
-        manifest = Manifest(tuple(FileEntry(each.path, each.size_bytes, each.sha256) for each in model.files))
-        _check_same(uri, manifest, expected)
-        key = artifact_key(run._source.found.keys, model.key)
-        pinned = f"runs:/{run.run_id}/{name}"
-        folder = self._store.local_path(key)
-        if folder is None:
-            folder = self._cached(manifest, key, pinned)
-        return _Found(folder, pinned, manifest, name=name.rpartition("/")[2], run_id=run.run_id, run=run)
-
-    def _fetched(self, located: Located) -> Path:
-        return self._cached(located.manifest, located.folder, located.uri)
-
-    def _cached(self, manifest: Manifest, folder: Key, uri: str) -> Path:
-        from podium.models.cache import ModelCache
-
-        def fetch(path: str, local: Path) -> None:
-            self._store.download(folder.below(path), local)
-
-        return ModelCache().folder(manifest, fetch, uri=uri)
-
     def _model_source(self, model: ModelLike) -> ModelSource:
-        """What `Registry.register` copies: the bytes, and the facts of their version, or of the run that made them."""
-        from podium.commits.source import ModelSource
-        from podium.models.loading import model_info_of
-        from podium.models.manifest import manifest_of
-        from podium.models.trust import written_here
-
+        """What `Registry.register` copies; of a model that remembers another workspace, from there."""
         home = self._home_of_model(model)
         if home is not self:
             return replace(home._model_source(model), is_elsewhere=True)
-        found = self._model_place(model)
-        info = model_info_of(
-            found.folder, uri=found.uri, name=found.name, run_id=found.run_id, manifest=found.manifest
-        )
-        manifest = found.manifest if found.manifest is not None else manifest_of(found.folder)
-        source = ModelSource(
-            info=info,
-            manifest=manifest,
-            folder=found.folder,
-            trusted=self._trusted()
-            if found.manifest is not None
-            else written_here(found.folder, info.sha256),
-        )
-        if found.version is not None:
-            # A version says more than its run: what was logged and set since, also once the run is gone.
-            version = self.registry._facts(found.uri)
-            return _with_facts(source, version.params, version.metrics, version.tags)
-        facts = self._facts_of_maker(found, info.run_id)
-        return source if facts is None else _with_facts(source, facts.params, facts.summary, facts.tags)
+        return self._models.source(model)
 
-    def _facts_of_maker(self, found: _Found, run_id: str | None) -> RunFacts | None:
-        if found.run is not None:
-            return found.run._facts
-        if run_id is None:
-            return None
-        try:
-            return self.get_run(run_id)._facts
-        except (NotFound, Invalid):
-            return None  # a model of another store: its run is not here
+    @functools.cached_property
+    def _models(self) -> ModelPlaces:
+        from podium.workspace.model_places import ModelPlaces
+
+        return ModelPlaces(
+            self._store,
+            self.url,
+            registry=lambda: self.registry,
+            get_run=self.get_run,
+            trusted=self._trusted,
+        )
 
     # --- the store ---------------------------------------------------------------------------------------------------
 
@@ -1216,21 +1057,6 @@ def _can_be_opened(place: Place | None) -> bool:
     return place is not None and ("://" in place.url or Path(place.url).is_dir())
 
 
-def _with_facts(
-    source: ModelSource,
-    params: Mapping[str, JsonValue],
-    summaries: Mapping[str, Summary],
-    tags: Mapping[str, str],
-) -> ModelSource:
-    return replace(
-        source,
-        params=dict(params),
-        metrics={key: each.last for key, each in summaries.items()},
-        tags=dict(tags),
-        summaries=dict(summaries),
-    )
-
-
 def _warn_of_bad_lines(run_id: str, state: RunState) -> None:
     """A line of a log that is no event is passed over; whoever reads the run hears that something may be missing."""
     if not state.bad_lines:
@@ -1250,64 +1076,3 @@ def _warn_of_bad_lines(run_id: str, state: RunState) -> None:
         PodiumWarning,
         stacklevel=3,
     )
-
-
-class _Found:
-    """Where the bytes of a model are, and what they have to be."""
-
-    __slots__ = ("folder", "manifest", "name", "run", "run_id", "uri", "version")
-
-    def __init__(
-        self,
-        folder: Path,
-        uri: str,
-        manifest: Manifest | None,
-        *,
-        name: str | None = None,
-        version: int | None = None,
-        run_id: str | None = None,
-        run: Run | None = None,
-    ) -> None:
-        self.folder = folder
-        self.uri = uri
-        self.manifest = manifest
-        self.name = name
-        self.version = version
-        self.run_id = run_id
-        self.run = run
-
-
-def _located_at(folder: Path, located: Located) -> _Found:
-    return _Found(
-        folder,
-        located.uri,
-        located.manifest,
-        name=located.name,
-        version=located.version,
-        run_id=located.run_id,
-    )
-
-
-def _path_place(text: str) -> _Found:
-    if text.startswith("file:"):
-        from podium.stores.local import open_file
-
-        return _Found(open_file(text).root, text, None)
-    if "://" in text:
-        raise StoreError(
-            f"{redacted_url(text)} does not lie on this machine's disk, and this podium reads nothing else yet. "
-            "Bring it here, or register it in a store."
-        )
-    return _Found(Path(text), text, None)
-
-
-def _check_same(uri: str, manifest: Manifest, expected: str | None) -> None:
-    if expected is not None and manifest.sha256 != expected:
-        from podium.errors import Corrupt
-
-        raise Corrupt(
-            f"{uri} is not the model it was when you read about it: its manifest differs. Read it again.",
-            key=uri,
-            expected=expected,
-            found=manifest.sha256,
-        )
