@@ -238,7 +238,8 @@ def test_a_fork_in_the_middle_of_a_load_does_not_lock_the_child(alias: Alias) ->
         try:
             assert live.predict(["a"]) == [1]
             go_on.set()
-            code = 0 if live.refresh() and live.predict(["a"]) == [2] else 2
+            live.refresh()  # or the child's own thread came first
+            code = 0 if live.predict(["a"]) == [2] else 2
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)

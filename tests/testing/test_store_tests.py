@@ -227,7 +227,7 @@ def test_the_state_machine_tells_a_bad_store_from_a_dict(bad: type[_Wrapped]) ->
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=200,
+                max_examples=3_000,  # it ends at the first that tells
                 stateful_step_count=20,
                 deadline=None,
                 database=None,
