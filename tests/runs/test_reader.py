@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podium.errors import Invalid, RunNotFound
-from podium.runs.events import Beat, End, Event, Metrics, Rewind, Start, encode
+from podium.runs.codec import encode
+from podium.runs.events import Beat, End, Event, Metrics, Rewind, Start
 from podium.runs.layout import RunKeys, experiment_file
 from podium.runs.locking import is_held, machine
 from podium.runs.reader import (

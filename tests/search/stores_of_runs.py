@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from podium.runs.events import Event, encode
+from podium.runs.codec import encode
+from podium.runs.events import Event
 from podium.runs.layout import RunKeys
 from podium.runs.reader import experiments, read_run, runs_of, status_of
 from podium.search import OrderKey, matches, sort

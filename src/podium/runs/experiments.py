@@ -10,7 +10,8 @@ import time
 
 from podium.errors import KeyMissing
 from podium.ids import new_writer_id
-from podium.runs.events import Deleted, End, Note, Start, Tags, encode
+from podium.runs.codec import encode
+from podium.runs.events import Deleted, End, Note, Start, Tags
 from podium.runs.fold import RunState
 from podium.runs.reader import FoundExperiment
 from podium.stores.contract import Store

@@ -9,11 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from podium.errors import Invalid
+from podium.runs.lines import INT64
 
-__all__ = ["INT64", "ms_of", "step_of", "value_of"]
-
-INT64 = 2**63
-"""Steps and times lie between this and its opposite: they are kept in columns of 64 bits."""
+__all__ = ["ms_of", "step_of", "value_of"]
 
 
 def value_of(key: object, value: object) -> float:

@@ -25,17 +25,8 @@ from podium.errors import (
     StoreUnavailable,
     near_names,
 )
-from podium.runs.events import (
-    BAD_LINE,
-    EMPTY_LINE,
-    MetricColumns,
-    Metrics,
-    decode,
-    metric_columns,
-    metric_row,
-    parse_lines,
-    whole_lines,
-)
+from podium.runs.codec import decode
+from podium.runs.events import Metrics
 from podium.runs.fold import LogState, RunState, Stamp, Status
 from podium.runs.layout import (
     EXPERIMENTS,
@@ -46,7 +37,9 @@ from podium.runs.layout import (
     experiment_folder,
     run_folder_name,
 )
+from podium.runs.lines import BAD_LINE, EMPTY_LINE, parse_lines, whole_lines
 from podium.runs.locking import is_held, machine
+from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.folders import folders_in

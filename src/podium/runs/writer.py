@@ -26,7 +26,9 @@ from typing import Any, SupportsFloat
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreError, StoreUnavailable
 from podium.ids import new_writer_id
+from podium.runs import logfile
 from podium.runs.beating import forget, keep_beating, no_fork, note_open, note_sealed, open_writers
+from podium.runs.codec import encode
 from podium.runs.events import (
     Beat,
     Dropped,
@@ -38,15 +40,13 @@ from podium.runs.events import (
     Rewind,
     Start,
     check_key,
-    encode,
-    float_text,
-    key_text,
 )
 from podium.runs.fold import RunState, same_value
 from podium.runs.layout import RunKeys
+from podium.runs.lines import INT64
 from podium.runs.locking import hold, is_lockable
-from podium.runs.logfile import contents, is_removed, make, remake
-from podium.runs.points import INT64, ms_of, step_of, value_of
+from podium.runs.metric_lines import float_text, key_text
+from podium.runs.points import ms_of, step_of, value_of
 from podium.runs.spool import Area, Spooled, area_of, known_areas
 from podium.stores.contract import Store
 from podium.stores.wholefile import new_temporary
@@ -181,7 +181,7 @@ class Writer:
             if is_lockable():
                 # Under another name until it is locked: who finds a spooled log without a lock sends and forgets it.
                 path = Path(new_temporary(str(spooled.parent)))
-        fd = make(path)
+        fd = logfile.make(path)
         locked = (is_lockable() and hold(fd)) and spooled is None
         start, now_ms = replace(start, locked=locked), self._now_ms()
         first = encode(start, now_ms)
@@ -589,13 +589,13 @@ class Writer:
         with self._lock:
             fd = self._fd
             # A spooled log is left to its sender, who knows what has arrived.
-            if fd < 0 or self._area is not None or not is_removed(fd):
+            if fd < 0 or self._area is not None or not logfile.is_removed(fd):
                 return
             try:
                 with no_fork():
-                    remake(self._path, fd, locked=self.opening.start.locked)
+                    logfile.remake(self._path, fd, locked=self.opening.start.locked)
             except OSError as error:
-                lines = sum(chunk.count(b"\n") for chunk in contents(fd))
+                lines = sum(chunk.count(b"\n") for chunk in logfile.contents(fd))
                 self._fd = -1
                 note_sealed(self)
                 os.close(fd)
