@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from podium.runs.events import Deleted, Note, Tags
-from podium.runs.experiments import edit_experiment, read_experiment
+from podium.runs.experiments import FoundExperiment, edit_experiment, read_experiment
 from podium.runs.layout import experiment_folder
-from podium.runs.reader import FoundExperiment
 from podium.stores import LocalStore, MemoryStore, Store
 
 FRAUD = FoundExperiment("fraud", experiment_folder("fraud"))

@@ -17,24 +17,14 @@ from hypothesis import strategies as st
 
 from podium.errors import Invalid, RunNotFound
 from podium.runs.codec import encode
+from podium.runs.columns import Columns, read_columns
 from podium.runs.events import Beat, End, Event, Metrics, Rewind, Start
+from podium.runs.experiments import FoundExperiment, ensure_experiment, experiments
+from podium.runs.finding import FoundRun, find_again, find_run, runs_of
 from podium.runs.layout import RunKeys, experiment_file
+from podium.runs.living import living_writers
 from podium.runs.locking import is_held, machine
-from podium.runs.reader import (
-    Columns,
-    FoundExperiment,
-    FoundRun,
-    ensure_experiment,
-    experiments,
-    find_again,
-    find_run,
-    living_writers,
-    read_columns,
-    read_run,
-    refresh,
-    runs_of,
-    status_of,
-)
+from podium.runs.reader import read_run, refresh, status_of
 from podium.runs.writer import Writer
 from podium.stores import Key, LocalStore, MemoryStore
 from tests.runs.conftest import RUN_ID
