@@ -36,7 +36,7 @@ from podium.runs.events import (
     Tags,
     Verdict,
 )
-from podium.runs.lines import BAD_LINE, EMPTY_LINE, parse_lines, whole_lines
+from podium.runs.lines import BAD_LINE, EMPTY_LINE, line_chunks, parse_lines, whole_lines
 from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
 from podium.strictjson import encode_value
 
@@ -48,7 +48,6 @@ Value = TypeVar("Value")
 
 # From bad to good: what the run is called when several of its sessions ended differently.
 _WORST_FIRST: tuple[Status, ...] = ("FAILED", "KILLED", "LOST", "FINISHED")
-_CHUNK_BYTES = 1 << 16
 _ONE_METRIC = 5  # elements of the line of one metric
 
 
@@ -202,13 +201,10 @@ class RunState:
         whole = whole_lines(data)
         log = self.logs.get(writer_id) or LogState(writer_id)
         self.logs[writer_id] = log
-        at = 0
-        while at < whole:
-            cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
+        for chunk in line_chunks(data):
             # Between its first lines and its last a log is metrics, and those are folded by columns.
-            for shape, rows in groupby(parse_lines(data[at:cut]), _shape):
+            for shape, rows in groupby(parse_lines(chunk), _shape):
                 self._fold_rows(log, list(rows), by_columns=shape == _ONE_METRIC and not self.rewinds)
-            at = cut
         log.offset += whole
         self.bad_lines.sort()
         return whole

@@ -1,19 +1,27 @@
-"""What whoever reads a run is warned of: that its logs disagree, or cannot be read in places.
+"""What whoever reads is warned of: a run whose logs disagree or cannot be read in places, a name that nothing has.
 
-Nothing of it changes what the run says. Called by the method that the user called, whose caller is shown.
+Nothing of it changes what is read. A warning shows the caller of the method that the user called.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from podium.errors import PodiumWarning
+from podium.errors import PodiumWarning, did_you_mean, near_names
 
 if TYPE_CHECKING:
     from podium.runs.fold import RunState
 
-__all__ = ["warn_of_bad_lines", "warn_of_conflicts"]
+__all__ = ["warn_of_bad_lines", "warn_of_conflicts", "warn_of_unknown"]
+
+
+def warn_of_unknown(names: Iterable[str], experiments: Collection[str]) -> None:
+    """Experiments were named that are not there. For a function that the method of the user calls."""
+    for name in names:
+        hint = did_you_mean(near_names(name, experiments))
+        warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=4)
 
 
 def warn_of_conflicts(run_id: str, state: RunState) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.columns import read_columns
 from podium.runs.finding import FoundRun
-from podium.search.goals import known_goal
+from podium.search.goals import Goal, known_goal
 from podium.table import Table
 from podium.times import time_of
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from podium.commits.gate import Verdict
     from podium.models.info import ModelInfo
     from podium.runs import events
-    from podium.runs.fold import RunState
+    from podium.runs.fold import MetricRecord, RunState
     from podium.search.expressions import Field
+    from podium.search.rows import Metric
     from podium.stores.contract import Store
 
-__all__ = ["Run", "RunFacts", "RunLike", "RunSource", "Runs", "facts_of"]
+__all__ = ["Run", "RunFacts", "RunLike", "RunSource", "Runs", "facts_of", "summary_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +92,7 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
         note=state.note,
         params=state.params,
         summary={
-            key: MetricSummary(
-                last=record.last,
-                last_step=record.last_step,
-                min=record.min,
-                min_step=record.min_step,
-                max=record.max,
-                max_step=record.max_step,
-                count=record.count,
-                goal=goals.get(key) or known_goal(key),
-            )
-            for key, record in sorted(state.metrics.items())
+            key: summary_of(key, record, goals.get(key)) for key, record in sorted(state.metrics.items())
         },
         tags=state.tags,
         environment=dict(state.environment),
@@ -109,6 +100,20 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
         deleted=state.deleted,
         dropped=state.dropped if dropped is None else max(dropped, state.dropped),
         state=_Folded(state),
+    )
+
+
+def summary_of(key: str, record: MetricRecord | Metric, goal: Goal | None) -> MetricSummary:
+    """What a record of a metric comes to; its goal is the one that was defined, else the one its name is known for."""
+    return MetricSummary(
+        last=record.last,
+        last_step=record.last_step,
+        min=record.min,
+        min_step=record.min_step,
+        max=record.max,
+        max_step=record.max_step,
+        count=record.count,
+        goal=goal or known_goal(key),
     )
 
 

@@ -5,17 +5,16 @@ No index is opened and none is asked before the question is known to make sense.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podium.errors import PodiumWarning, did_you_mean, near_names
 from podium.search import EXPERIMENTS, check_limit, parse_filter, parse_order, select
 from podium.search.comparing import Compared, Comparison, compare
 from podium.search.goals import known_goal
 from podium.table import Table
 from podium.times import time_of
+from podium.workspace.caveats import warn_of_unknown
 from podium.workspace.facts import Experiment
 from podium.workspace.run import Run, Runs
 from podium.workspace.searched import SearchedRun
@@ -65,9 +64,7 @@ def find_runs(
         deleted=deleted,
         limit=most,
     )
-    for name in found.unknown:
-        hint = did_you_mean(near_names(name, found.experiments))
-        warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
+    warn_of_unknown(found.unknown, found.experiments)
     return Runs([SearchedRun(store, row) for row in found.rows])
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from podium.errors import Invalid, PodiumWarning, did_you_mean, near_names
+from podium.errors import Invalid
 from podium.runs.events import Deleted, Note, Tags, check_key
 from podium.runs.experiments import FoundExperiment, experiments
 from podium.runs.finding import find_run
@@ -28,7 +27,7 @@ from podium.table import Table
 from podium.workspace import endings
 from podium.workspace.access import Access
 from podium.workspace.active import ActiveRun, checked_note
-from podium.workspace.caveats import warn_of_bad_lines, warn_of_conflicts
+from podium.workspace.caveats import warn_of_bad_lines, warn_of_conflicts, warn_of_unknown
 from podium.workspace.edits import change_experiment, experiment_named, mark_run
 from podium.workspace.facts import Experiment
 from podium.workspace.homes import id_of, other_home_of_model, other_store_of_run, same_place
@@ -630,8 +629,11 @@ class Workspace:
         )
 
     def close(self) -> None:
-        """End the runs this workspace started that are still open; again: nothing."""
-        self._opened.end(endings.FINISHED)
+        """End the runs this workspace started that are still open, and let go of the index; again: nothing."""
+        self._close(endings.FINISHED)
+
+    def _close(self, ending: endings.Ending) -> None:
+        self._opened.end(ending)
         if self._index is not None:
             self._index.close()
 
@@ -641,7 +643,7 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.end(endings.ending_of(error))
+        self._close(endings.ending_of(error))
 
     def __repr__(self) -> str:
         return f"<Workspace {self.url}>"
@@ -654,8 +656,5 @@ def _experiments_of(store: Store, named: str | Sequence[str] | None) -> list[Fou
         return known
     names = [named] if isinstance(named, str) else list(named)
     there = {each.name: each for each in known}
-    for name in names:
-        if name not in there:
-            hint = did_you_mean(near_names(name, there))
-            warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
+    warn_of_unknown([name for name in names if name not in there], there)
     return [there[name] for name in dict.fromkeys(names) if name in there]
