@@ -44,6 +44,7 @@ __all__ = ["BadLine", "Conflict", "LogState", "MetricRecord", "RunState", "Stamp
 
 Stamp: TypeAlias = tuple[int, str, int]
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
+"""How a run is, or how it ended; LOST: it stopped without a word."""
 Value = TypeVar("Value")
 
 # From bad to good: what the run is called when several of its sessions ended differently.

@@ -436,7 +436,7 @@ class ActiveRun(Run):
         """Note which data the run uses: name, digest, shape and schema; never the data.
 
         Args:
-            data: an array, a frame, columns, rows, or the path of a file.
+            data: an array, a frame, columns, rows, or the `Path` of a file.
             name: None: "dataset", or the file's name.
             context: what it is used for.
 
