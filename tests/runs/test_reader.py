@@ -167,7 +167,7 @@ def test_a_run_that_is_not_there_names_those_that_are_near(store: LocalStore) ->
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_parts_that_cover_a_log_are_the_log(data: st.DataObject) -> None:
     logged: list[Event] = [SESSION, *(Metrics(step, {"loss": 0.5}) for step in range(5))]
