@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podium.runs import fold
+from podium.runs.codec import encode
 from podium.runs.events import (
     Artifact,
     Beat,
@@ -31,7 +32,6 @@ from podium.runs.events import (
     Rewind,
     Start,
     Tags,
-    encode,
 )
 from podium.runs.fold import RunState, same_value
 from podium.strictjson import encode_float, encode_value

@@ -27,12 +27,14 @@ from hypothesis import strategies as st
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, RunNotFound, StoreUnavailable
 from podium.runs import writer as writer_module
+from podium.runs.beating import open_writers
 from podium.runs.events import Metrics, Note, Params, Rewind, Start, Tags
+from podium.runs.finding import find_run
 from podium.runs.fold import RunState
 from podium.runs.layout import RunKeys
 from podium.runs.locking import is_held
-from podium.runs.reader import find_run, read_run, status_of
-from podium.runs.writer import Writer, open_writers
+from podium.runs.reader import read_run, status_of
+from podium.runs.writer import Writer
 from podium.stores import LocalStore, MemoryStore
 from tests.runs.conftest import RUN_ID
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from podium.runs.codec import encode
 from podium.runs.events import (
     Artifact,
     Beat,
@@ -33,7 +34,6 @@ from podium.runs.events import (
     Start,
     Tags,
     Verdict,
-    encode,
 )
 from podium.runs.layout import RunKeys, experiment_folder
 from podium.search import parse_filter
