@@ -23,7 +23,7 @@ from tests.runs.conftest import RUN_ID
 from tests.runs.logs import SESSION, put_logs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_parts_that_cover_a_log_are_the_log(data: st.DataObject) -> None:
     logged: list[Event] = [SESSION, *(Metrics(step, {"loss": 0.5}) for step in range(5))]

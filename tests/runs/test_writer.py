@@ -454,7 +454,7 @@ def test_logging_after_the_end_is_later_also_within_one_millisecond(
         assert state_of(store, keys).note == "after"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clock=st.lists(st.integers(0, 5), min_size=12, max_size=12), kinds=st.lists(st.booleans(), max_size=4))
 def test_what_is_said_last_stands_however_the_clock_steps(clock: list[int], kinds: list[bool]) -> None:
     ticks = iter(clock)

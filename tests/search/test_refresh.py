@@ -357,5 +357,5 @@ def tables(index: Index) -> dict[str, list[Any]]:
     return found
 
 
-HistoryOfFiles.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+HistoryOfFiles.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 test_a_history_of_files_leaves_the_index_that_is_built_anew = HistoryOfFiles.TestCase
