@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from podium.workspace.access import Access
     from podium.workspace.workspace import Workspace
 
-__all__ = ["OpenedRuns", "Resume"]
+__all__ = ["OpenedRuns"]
 
-Resume: TypeAlias = Literal["must", "allow"]
+_Resume: TypeAlias = Literal["must", "allow"]
 
 
 class OpenedRuns:
@@ -65,7 +65,7 @@ class OpenedRuns:
         *,
         experiment: str | None,
         run_id: str | None,
-        resume: Resume,
+        resume: _Resume,
         nested: bool,
         parent: RunLike | None,
         tags: Mapping[str, object] | None,
@@ -153,7 +153,7 @@ class OpenedRuns:
         self._started.clear()
 
     def _joined(
-        self, run_id: str | None, resume: Resume, experiment: str | None
+        self, run_id: str | None, resume: _Resume, experiment: str | None
     ) -> tuple[FoundRun | None, RunState | None]:
         """The run to go on with and what it says; (None, None) where a new one begins."""
         if run_id is None:
