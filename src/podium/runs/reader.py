@@ -49,7 +49,7 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.folders import folders_in
+from podium.stores.folders import beginning, folders_in
 from podium.stores.keys import Key, name_segment
 from podium.stores.together import together
 from podium.strictjson import canonical, loads
@@ -67,16 +67,19 @@ __all__ = [
     "log_bytes",
     "read_columns",
     "read_run",
+    "reads_of",
     "refresh",
     "runs_of",
     "writer_lives",
 ]
 
 _SHORTEST_PREFIX = 8
+_ULID_LENGTH = 26
 _UPPER_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{7,25}")
 _CHUNK_BYTES = 1 << 16
 _LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20
+_ASKED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +200,10 @@ def _log_names(
         folder = folder / day
     root = store.local_path(folder)
     if root is None:
+        # Of a day's runs those that are meant, and nothing else: a day may have thousands.
         names: Iterable[tuple[str, str]] = (
-            (entry.key.segments[-2], entry.key.name) for entry in store.list(folder)
+            (entry.key.segments[-2], entry.key.name)
+            for entry in beginning(store, folder, begins if day is not None else "")
         )
     elif day is not None:
         names = ((day, name) for name in _names_in(root, begins))
@@ -238,6 +243,8 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         run_id = run_id.lower()
     check_run_id(run_id)
     flush_open_writers(store)
+    if experiment is None and store.local_path(EXPERIMENTS) is None:
+        return _found_afar(store, run_id)
     where = (
         experiments(store)
         if experiment is None
@@ -247,11 +254,45 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         names = _log_names(store, each, run_folder_name(run_id), f"{run_id}.")
         for run in _grouped(each, names):
             return run
-    return _by_prefix(store, run_id, where)
+    return _by_prefix(
+        run_id, [run for each in where for run in _grouped(each, _log_names(store, each, None))]
+    )
 
 
-def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> FoundRun:
-    runs = [run for each in where for run in _grouped(each, _log_names(store, each, None))]
+def _found_afar(store: Store, run_id: str) -> FoundRun:
+    """The run of an id where each question is a request: all experiments are asked at once, one tells its name."""
+    folders = sorted(folders_in(store, EXPERIMENTS))
+    days = _days_of(run_id)
+
+    def runs_in(folder: Key, day: str | None, begins: str) -> list[FoundRun]:
+        experiment = FoundExperiment(folder.name, folder)
+        return [*_grouped(experiment, _log_names(store, experiment, day, begins))]
+
+    places = [(folder, day, run_id) for folder in folders for day in days]
+    found = [
+        run for runs in together(lambda each: runs_in(*each), places, at_once=_ASKED_AT_ONCE) for run in runs
+    ]
+    meant = [run for run in found if run.run_id == run_id]
+    if not meant and found and len(run_id) >= _SHORTEST_PREFIX:
+        meant = [_by_prefix(run_id, found)]
+    if meant:
+        homes = [experiment_in(store, run.keys.logs.parent.parent) for run in meant]
+        home, run = min(zip(homes, meant, strict=True), key=lambda each: (each[0].name, each[0].folder))
+        return FoundRun(RunKeys.within(home.folder, home.name, run.run_id), run.logs)
+    everywhere = together(lambda folder: runs_in(folder, None, ""), folders, at_once=_ASKED_AT_ONCE)
+    return _by_prefix(run_id, [run for runs in everywhere for run in runs])
+
+
+def _days_of(beginning: str) -> set[str]:
+    """The folders in which a run can lie whose id begins so."""
+    whole = run_folder_name(beginning)
+    if len(beginning) == _ULID_LENGTH or len(beginning) < _SHORTEST_PREFIX:
+        return {whole}
+    # The first eight characters of a ULID are its time, to a second.
+    return {whole, *(run_folder_name(beginning.ljust(_ULID_LENGTH, last)) for last in "0z")}
+
+
+def _by_prefix(run_id: str, runs: list[FoundRun]) -> FoundRun:
     meant = [run for run in runs if run.run_id.startswith(run_id)] if len(run_id) >= _SHORTEST_PREFIX else []
     if len(meant) == 1:
         return meant[0]
@@ -363,18 +404,39 @@ def _fetched(
     store: Store, run: FoundRun, writer_id: str, parts: list[tuple[int, int]], offset: int
 ) -> dict[tuple[int, int], bytes]:
     """The parts that will be read, each from where it is read on, at once: what a network holds up waits together."""
-    chain: dict[tuple[int, int], int] = {}
-    begin = offset
-    while covering := [(start, end) for start, end in parts if start <= offset < end]:
-        part = max(covering, key=lambda part: part[1])
-        chain[part], offset = offset, part[1]
-    if len(chain) < 2 or offset - begin > _FETCHED_AT_ONCE_BYTES:
+    chain = _chain(parts, offset)
+    if len(chain) < 2 or max(end for _, end in chain) - offset > _FETCHED_AT_ONCE_BYTES:
         return {}
 
     def fetch(part: tuple[int, int]) -> bytes:
         return store.get(run.keys.logs / str(LogName(run.run_id, writer_id, *part)), chain[part] - part[0])
 
     return dict(zip(chain, together(fetch, chain), strict=True))
+
+
+def _chain(parts: Iterable[tuple[int, int]], offset: int) -> dict[tuple[int, int], int]:
+    """The parts that are read from ``offset`` on, each with the byte of the log from which it is."""
+    chain: dict[tuple[int, int], int] = {}
+    parts = list(parts)
+    while covering := [(start, end) for start, end in parts if start <= offset < end]:
+        part = max(covering, key=lambda part: part[1])
+        chain[part], offset = offset, part[1]
+    return chain
+
+
+def reads_of(run: FoundRun, state: RunState) -> list[tuple[Key, int]]:
+    """What `refresh` will read of a run's logs if all of it is there: keys, and the byte of each from which on."""
+    reads = []
+    for writer_id, names in run.logs.items():
+        log = state.logs.get(writer_id)
+        offset = 0 if log is None else log.offset
+        whole = next((name for name in names if name.end is None), None)
+        if whole is not None:
+            reads.append((run.keys.logs / str(whole), offset))
+            continue
+        for (start, end), begin in _chain(((each.start, each.end or 0) for each in names), offset).items():
+            reads.append((run.keys.logs / str(LogName(run.run_id, writer_id, start, end)), begin - start))
+    return reads
 
 
 # --- who lives ------------------------------------------------------------------------------------------------------
