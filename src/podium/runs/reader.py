@@ -6,6 +6,7 @@ written. On a local disk folders are listed directly; any other store is asked f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -49,9 +50,10 @@ from podium.runs.layout import (
 from podium.runs.locking import is_held, machine
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
+from podium.stores.fetched import Fetched
 from podium.stores.folders import beginning, folders_in
 from podium.stores.keys import Key, name_segment
-from podium.stores.together import together
+from podium.stores.together import ahead, together
 from podium.strictjson import canonical, loads
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "find_run",
     "living_writers",
     "log_bytes",
+    "logs_ahead",
     "read_columns",
     "read_run",
     "reads_of",
@@ -80,6 +83,8 @@ _CHUNK_BYTES = 1 << 16
 _LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20
 _ASKED_AT_ONCE = 32
+# What a log is taken for whose name does not tell how long it is.
+_UNTOLD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +358,11 @@ def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
             state = state.reread()
             continue
         return state
-    raise Corrupt(
+    raise _changes_too_fast(run)
+
+
+def _changes_too_fast(run: FoundRun) -> Corrupt:
+    return Corrupt(
         f"the logs of run {run.run_id} change faster than they can be read. Try again.",
         key=str(run.keys.logs),
     )
@@ -437,6 +446,45 @@ def reads_of(run: FoundRun, state: RunState) -> list[tuple[Key, int]]:
         for (start, end), begin in _chain(((each.start, each.end or 0) for each in names), offset).items():
             reads.append((run.keys.logs / str(LogName(run.run_id, writer_id, start, end)), begin - start))
     return reads
+
+
+def logs_ahead(runs: Iterable[tuple[Store, FoundRun]]) -> Iterator[Store]:
+    """For each run a store in which its logs were read from their beginning, those of many runs at once.
+
+    A run on this machine's disk has its own store: nothing is gained by reading ahead there.
+
+    Raises:
+        StoreError: a log could not be read, when its run is next.
+    """
+    several = [
+        (store, [] if store.local_path(run.keys.logs) is not None else reads_of(run, RunState(run.run_id)))
+        for store, run in runs
+    ]
+    data = ahead(
+        lambda read: _read_or_missing(*read),
+        [(store, key) for store, reads in several for key, _ in reads],
+        size_of=lambda read: _size_told_by(read[1].name),
+        most_bytes=_FETCHED_AT_ONCE_BYTES,
+        at_once=_ASKED_AT_ONCE,
+    )
+    with contextlib.closing(data):
+        for store, reads in several:
+            fetched = Fetched(store)
+            for key, _ in reads:
+                fetched.hold(key, 0, next(data))
+            yield fetched if reads else store
+
+
+def _read_or_missing(store: Store, key: Key) -> bytes | None:
+    try:
+        return store.get(key)
+    except KeyMissing:
+        return None
+
+
+def _size_told_by(name: str) -> int:
+    parsed = LogName.parse(name)
+    return _UNTOLD_BYTES if parsed is None or parsed.end is None else parsed.end - parsed.start
 
 
 # --- who lives ------------------------------------------------------------------------------------------------------
@@ -543,6 +591,15 @@ def read_columns(
         Columns by key, in the order the keys were asked for, else by key. A key without points has empty ones.
     """
     wanted = tuple(dict.fromkeys(keys))
+    for _ in range(_LOOKS):
+        try:
+            return _columns_of(store, run, state, wanted)
+        except KeyMissing:
+            run = _found_again(store, run)  # parts were put together meanwhile
+    raise _changes_too_fast(run)
+
+
+def _columns_of(store: Store, run: FoundRun, state: RunState, wanted: tuple[str, ...]) -> dict[str, Columns]:
     gathered: dict[str, list[tuple[Stamp, Columns]]] = {}
     for writer_id, names in run.logs.items():
         log = state.logs.get(writer_id)

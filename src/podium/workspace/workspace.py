@@ -51,6 +51,7 @@ from podium.stores.contract import Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key
 from podium.stores.places import Place, claim, find_place, may_run_code
+from podium.stores.together import together
 from podium.table import Table
 from podium.times import time_of
 from podium.workspace import endings, open_runs, two_lines
@@ -407,11 +408,28 @@ class Workspace:
         if isinstance(run_id, Run):
             run_id = run_id.run_id
         self._check_known()
+        run, state = self._found_run(run_id)
+        _warn_of_conflicts(run.run_id, state)
+        _warn_of_bad_lines(run.run_id, state)
+        return run
+
+    def _found_run(self, run_id: str) -> tuple[Run, RunState]:
         found = find_run(self._store, run_id)
         state = read_run(self._store, found)
-        _warn_of_conflicts(found.run_id, state)
-        _warn_of_bad_lines(found.run_id, state)
-        return self._run(found, state)
+        return self._run(found, state), state
+
+    def _several_runs(self, runs: Sequence[RunLike]) -> list[Run]:
+        """Runs, each given as such or by its id; in a bucket those are looked for at once."""
+        if self._store.local_path(Key.root()) is not None:
+            return [each if isinstance(each, Run) else self.get_run(each) for each in runs]
+        ids = [each for each in dict.fromkeys(runs) if not isinstance(each, Run)]
+        if ids:
+            self._check_known()
+        found = dict(zip(ids, together(self._found_run, ids), strict=True))
+        for run, state in found.values():
+            _warn_of_conflicts(run.run_id, state)
+            _warn_of_bad_lines(run.run_id, state)
+        return [each if isinstance(each, Run) else found[each][0] for each in runs]
 
     def _run(self, found: FoundRun, state: RunState | None = None) -> Run:
         state = read_run(self._store, found) if state is None else state
@@ -487,7 +505,7 @@ class Workspace:
 
         if isinstance(runs, str | Run):
             raise TypeError(f"compare takes several runs, not {runs!r}. Write compare([one, other]).")
-        several = [each if isinstance(each, Run) else self.get_run(each) for each in runs]
+        several = self._several_runs(runs)
         return compare(
             [
                 Compared(
