@@ -713,8 +713,13 @@ def _only_grew(changed: Changed, before: RunState, *, afar: bool) -> bool:
     parts: dict[str, list[tuple[int, int]]] = {}
     for name in changed.files:
         parsed = LogName.parse(name)
-        if parsed is not None and parsed.end is not None:
+        if parsed is None:
+            continue
+        log = before.logs.get(parsed.writer_id)
+        if parsed.end is not None:
             parts.setdefault(parsed.writer_id, []).append((parsed.start, parsed.end))
+        elif log is not None and name not in changed.known and changed.files[name][0] < log.offset:
+            return False  # a whole log was put beside its parts, and they count no more; it is shorter
     for name, was in changed.known.items():
         now = changed.files.get(name)
         parsed = LogName.parse(name)
