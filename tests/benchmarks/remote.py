@@ -157,11 +157,12 @@ class _Bench:
             self.begin_live()
             timed.refresh()
             counted.refresh()
-            for name, prepare in (
+            situations: list[tuple[str, Callable[[], None]]] = [
                 ("nothing new in", lambda: None),
                 ("one new run beside", self.one_more),
                 (f"{_LIVE} live runs beside", self.grow_live),
-            ):
+            ]
+            for name, prepare in situations:
                 prepare()
                 proxy.forget()
                 counted.refresh()

@@ -254,7 +254,7 @@ class HistoryOfABucket(RuleBasedStateMachine):
 
 def prove(new_store: Callable[[], RemoteStore], *, examples: int, steps: int) -> None:
     machine = type("History", (HistoryOfABucket,), {"new_store": staticmethod(new_store)})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,

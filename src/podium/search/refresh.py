@@ -59,7 +59,7 @@ _READ = (
 )
 _LOOKS = 5
 # What is read ahead of being folded, beside the one log that is next.
-_AHEAD_BYTES = 64 << 20
+_AHEAD_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
