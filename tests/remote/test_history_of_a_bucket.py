@@ -21,7 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from podium.errors import StoreUnavailable
 from podium.ids import new_id
-from podium.runs.events import Deleted, End, Event, Note, Start, encode
+from podium.runs.codec import encode
+from podium.runs.events import Deleted, End, Event, Note, Start
 from podium.runs.layout import RunKeys, experiment_folder
 from podium.search.index import Index
 from podium.stores import Key, RemoteStore

@@ -30,7 +30,14 @@ def test_days_are_cut_by_years_then_months_then_tens_then_days() -> None:
     sizes |= {f"2026-05-{day:02}": 100 for day in range(1, 32)}
     sizes |= {"2026-06-01": 2_000, "2026-06-02": 3_000, "2026-06-11": 5, "named": 7}
 
-    assert beginnings(sizes, 4_000) == ["2025-", "2026-05-", "2026-06-01/", "2026-06-02/", "2026-06-11/", "named/"]
+    assert beginnings(sizes, 4_000) == [
+        "2025-",
+        "2026-05-",
+        "2026-06-01/",
+        "2026-06-02/",
+        "2026-06-11/",
+        "named/",
+    ]
 
 
 def test_a_few_logs_are_listed_in_one_go() -> None:

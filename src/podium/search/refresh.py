@@ -21,11 +21,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from podium.errors import KeyMissing, RunNotFound, StoreUnavailable
-from podium.runs.experiments import read_experiment
+from podium.errors import RunNotFound, StoreUnavailable
+from podium.runs.ahead import read_or_missing, reads_of
+from podium.runs.experiments import experiment_in, read_experiment
+from podium.runs.finding import FoundRun
 from podium.runs.fold import LogState, RunState, Status
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys, run_folder_name
-from podium.runs.reader import FoundRun, experiment_in, reads_of, writer_lives
+from podium.runs.living import writer_lives
 from podium.runs.reader import refresh as read_again
 from podium.search.listing import REQUESTS_AT_ONCE, Listing, list_experiments
 from podium.search.writing import FileRow
@@ -275,19 +277,12 @@ class _Listed:
             found.places[experiment] = _read_place(fetched, experiment, stamp, edits)
 
     def _read(self, key: Key) -> bytes | None:
-        return _read_or_missing(self.store, key)
+        return read_or_missing(self.store, key)
 
 
 def _at_once(store: Store) -> int:
     """How many requests are worth making at once: where a store has an address, answers are waited for."""
     return 1 if getattr(store, "address", None) is None else REQUESTS_AT_ONCE
-
-
-def _read_or_missing(store: Store, key: Key, start: int = 0) -> bytes | None:
-    try:
-        return store.get(key, start)
-    except KeyMissing:
-        return None
 
 
 def _read_place(store: Store, folder: str, stamp: str = "", edits: Iterable[Key] | None = None) -> Place:
@@ -640,7 +635,7 @@ def fetched_ahead(
         wanted.append((changed, _reads(changed, state)))
     reads = [read for _, each in wanted for read in each if read.size]
     data = ahead(
-        lambda read: _read_or_missing(store, read.key, read.start),
+        lambda read: read_or_missing(store, read.key, read.start),
         reads,
         size_of=lambda read: read.size,
         most_bytes=_AHEAD_BYTES,
