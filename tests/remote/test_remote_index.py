@@ -1,6 +1,7 @@
 """The index of a bucket: what each look asks of a real server, counted; and what it answers when the server does not.
 
-Concurrency is the most requests that were under way at one moment, as the proxy saw them; nothing here is timed.
+That requests are made side by side is shown by a proxy that lets none go on before so many are under way; that they are
+not too many by the most it ever saw at one moment. Nothing here is timed.
 """
 
 from __future__ import annotations
@@ -75,6 +76,20 @@ class Bucket:
         for key in keys:
             self.raw.rm_file(f"{self.root}/{key}")
 
+    def hold_until(self, count: int, kind: str, below: str = "") -> None:
+        """Let requests of a kind wait until so many do at the same moment: who asks for fewer waits for ever."""
+        waiting = itertools.count(1)
+
+        def schedule(request: Request) -> Fate:
+            if request.kind != kind or below not in unquote(request.path):
+                return Fate.PASS
+            if next(waiting) == count:
+                self.proxy.release()
+            return Fate.HANGS
+
+        self.proxy.forget()
+        self.proxy.schedule = schedule
+
     def read(self) -> list[tuple[str, str]]:
         """Keys that were read since the proxy was told to forget, each with its range."""
         gets = [each for each in self.proxy.requests if each.kind == "get"]
@@ -133,29 +148,31 @@ def same_as_folding(index: Index, bucket: Bucket) -> None:
 
 def test_a_first_look_reads_as_many_logs_at_once_as_it_may(bucket: Bucket, index: Index) -> None:
     bucket.put(many_runs("fraud", 200, days=3))
-    bucket.proxy.delay_s = 0.05
+    bucket.hold_until(32, "get", "/runs/")
 
     index.refresh()
 
     assert bucket.proxy.kinds() == {"get": 202, "list": 6}, (
         "every log and name once, and whether the store is known"
     )
-    assert 24 <= bucket.proxy.most_in_flight <= 32
-    bucket.proxy.delay_s = 0
+    assert bucket.proxy.most_in_flight == 32
     same_as_folding(index, bucket)
 
 
 def test_experiments_and_days_are_listed_side_by_side(bucket: Bucket, index: Index) -> None:
     for each in range(6):
         bucket.put(many_runs(f"experiment-{each}", 4, days=4))
-    bucket.proxy.delay_s = 0.05
+    bucket.hold_until(30, "list", "experiments/experiment-")
+    held = bucket.proxy.schedule
+    bucket.proxy.schedule = lambda request: (
+        Fate.PASS if "delimiter=%2F" in request.path else held(request)  # days of each are asked for first
+    )
 
     index.refresh()
 
-    lists = [at for at, each in enumerate(bucket.proxy.requests) if each.kind == "list"]
-    assert len(lists) == 1 + 6 + 6 * (1 + 4), "experiments; days of each; what describes it, and each day"
-    assert bucket.proxy.most_in_flight >= 24, "that is more than one experiment has to ask"
-    bucket.proxy.delay_s = 0
+    lists = bucket.proxy.kinds()["list"]
+    assert lists == 1 + 6 + 6 * (1 + 4), "experiments; days of each; what describes it, and each day"
+    assert bucket.proxy.most_in_flight == 30
     same_as_folding(index, bucket)
 
 
@@ -429,8 +446,7 @@ def test_a_run_is_found_by_asking_all_experiments_at_once(bucket: Bucket) -> Non
     workspace = Workspace(Retrying(bucket.store))
     workspace.search_runs()
     run_id = key.name.split(".")[0]
-    bucket.proxy.delay_s = 0.05
-    bucket.proxy.forget()
+    bucket.hold_until(20, "list", "/runs/")
 
     found = workspace.get_run(run_id)
 
@@ -438,7 +454,7 @@ def test_a_run_is_found_by_asking_all_experiments_at_once(bucket: Bucket) -> Non
     assert bucket.proxy.kinds() == {"list": 21, "get": 2}, (
         "experiments, this run in each; its name and its log"
     )
-    assert bucket.proxy.most_in_flight >= 16
+    assert bucket.proxy.most_in_flight == 20
     assert workspace.get_run(run_id[:20]).run_id == run_id
     bucket.proxy.forget()
     assert found.history("loss")[0].value == 0.5
@@ -463,8 +479,7 @@ def test_runs_are_compared_by_their_ids_side_by_side(bucket: Bucket) -> None:
     bucket.put(many_runs("fraud", 30))
     workspace = Workspace(bucket.store)
     ids = [run.run_id for run in workspace.search_runs(limit=8)]
-    bucket.proxy.delay_s = 0.05
-    bucket.proxy.forget()
+    bucket.hold_until(8, "list")
 
     workspace.compare(ids)
 
@@ -477,14 +492,13 @@ def test_histories_of_many_runs_are_read_side_by_side_each_log_once(bucket: Buck
     bucket.put(many_runs("fraud", 40))
     workspace = Workspace(bucket.store)
     found = workspace.search_runs(order_by="metrics.loss")
-    bucket.proxy.delay_s = 0.05
-    bucket.proxy.forget()
+    bucket.hold_until(32, "get", "/runs/")
 
     points = found.history("loss")
 
     assert [each.value for each in points] == [each / 40 for each in range(40)]
     assert bucket.proxy.kinds() == {"get": 40}
-    assert 24 <= bucket.proxy.most_in_flight <= 32
+    assert bucket.proxy.most_in_flight == 32
     workspace.close()
 
 
