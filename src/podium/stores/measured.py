@@ -44,6 +44,9 @@ class Measure:
     size_bytes: int
     sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.size_bytes} bytes of SHA-256 {self.sha256}"
+
 
 @runtime_checkable
 class TakesChunks(Protocol):

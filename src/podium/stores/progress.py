@@ -7,10 +7,11 @@ who waits for it may show it. Knows sizes, nothing of what is moved.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -26,45 +27,43 @@ _current: ContextVar[Meter | None] = ContextVar("podium_meter", default=None)
 
 
 class Meter:
-    """How many bytes have gone by, and perhaps a bar that shows it.
-
-    Attributes:
-        moved: bytes so far.
-    """
+    """How many bytes have gone by, and perhaps a bar that shows it."""
 
     def __init__(self) -> None:
-        self.moved = 0
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._bar: Callback | None = None
 
     def add(self, size: int) -> None:
         """So many more; fewer where an attempt came to nothing and begins anew."""
-        with self._guard:
-            self.moved += size
-            if self._bar is not None:
-                self._bar.relative_update(size)
+        self._tell(lambda bar: bar.relative_update(size))
 
     def expect(self, size: int) -> None:
         """There are so many more than was said."""
+        self._tell(lambda bar: bar.set_size((bar.size or 0) + size))
+
+    def _tell(self, tell: Callable[[Callback], object]) -> None:
         with self._guard:
             if self._bar is not None:
-                self._bar.set_size((self._bar.size or 0) + size)
+                try:
+                    tell(self._bar)
+                except Exception:  # noqa: BLE001 - a terminal that was closed stops no transfer
+                    self._bar = None
 
     @contextmanager
-    def shown(self, what: str, total_bytes: int) -> Iterator[None]:
-        """Show it, where a bar can be shown, as long as the ``with`` lasts."""
-        bar = _new_bar(what)
-        if bar is not None:
-            bar.set_size(total_bytes)
+    def shown(self, what: str, total_bytes: Callable[[], int]) -> Iterator[None]:
+        """Show it, where a bar can be shown and nobody else shows it, as long as the ``with`` lasts."""
         with self._guard:
-            before, self._bar = self._bar, bar
+            bar = _new_bar(what) if self._bar is None else None
+            if bar is not None:
+                self._bar = bar
+                self._tell(lambda bar: bar.set_size(total_bytes()))
         try:
             yield
         finally:
-            with self._guard:
-                self._bar = before
             if bar is not None:
-                bar.close()
+                with self._guard, contextlib.suppress(Exception):
+                    self._bar = None
+                    bar.close()
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def moving(what: str, total_bytes: int) -> Iterator[Meter]:
     meter = Meter()
     token = _current.set(meter)
     try:
-        with meter.shown(what, total_bytes):
+        with meter.shown(what, lambda: total_bytes):
             yield meter
     finally:
         _current.reset(token)
@@ -164,7 +163,10 @@ def _new_bar(what: str) -> Callback | None:
     from fsspec.callbacks import TqdmCallback
 
     class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types here
-        monitor_interval = 0  # no thread that watches it: training scripts fork
+        # Neither a thread that watches it nor a lock among processes, with a process that watches that: training
+        # scripts fork, and an interpreter that ends starts nothing.
+        monitor_interval = 0
+        _lock = getattr(tqdm, "_lock", None) or threading.RLock()
 
     settings = {
         "desc": what,
