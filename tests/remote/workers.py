@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 import tempfile
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ def log_until_killed(store: str, acks: Connection) -> None:
                 if step % 100 == 0:
                     run.flush()
             acks.send_bytes(b"%d" % step)
+
+
+def log_files_and_wait(store: str, told: Connection) -> None:
+    """Log a file and a model, send the run's id, and end the run when told to."""
+    with Workspace(store) as workspace:
+        with workspace.start_run() as run:
+            run.log_text("hello", "notes/a.txt")
+            run.log_model({"value": 1})
+            threading.Thread(target=run.flush, daemon=True).start()
+            told.send(run.run_id)
+            told.recv()
+        told.send(run.flush())
 
 
 def sync_again_and_again(store: str, told: Connection) -> None:
