@@ -15,8 +15,9 @@ from pathlib import Path
 from tests.benchmarks.floor import Row
 from tests.benchmarks.rows import ROWS as OTHERS
 from tests.benchmarks.searching import ROWS as SEARCHING
+from tests.benchmarks.sending import ROWS as SENDING
 
-ROWS = OTHERS | SEARCHING
+ROWS = OTHERS | SEARCHING | SENDING
 
 
 def main() -> int:
