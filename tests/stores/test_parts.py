@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-import io
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import pytest
 
 from podium.stores import parts
 from podium.stores.measured import Measure
-from podium.stores.parts import First, Replaced, Transport, fetch, send
+from podium.stores.parts import Fetching, First, NoParts, Replaced, Transport, send
 
 PART = 100
 
@@ -30,6 +30,7 @@ class Bucket:
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.requests: list[str] = []
         self.under_way = self.most_under_way = 0
+        self.knows_parts = True
         self.before: Callable[[str, int], None] = lambda request, number: None
 
     async def _pass(self, request: str, size: int) -> None:
@@ -68,6 +69,8 @@ class Bucket:
 
     async def get_first(self, path: str, most_bytes: int) -> First | None:
         await self._pass("first", most_bytes)
+        if not self.knows_parts:
+            return None
         value = self.values[path]
         return First(value[:most_bytes], len(value), hashlib.md5(value).hexdigest())
 
@@ -113,10 +116,11 @@ def sent(transport: Transport, data: bytes, folder: Path, expected: Measure | No
         return send(transport, "a", opened, expected=expected, moved=lambda size: None)
 
 
-def fetched(transport: Transport) -> tuple[Measure | None, bytes]:
-    into = io.BytesIO()
-    found = fetch(transport, "a", into.write, moved=lambda size: None, sized=lambda size: None)
-    return found, into.getvalue()
+def fetched(transport: Transport) -> tuple[Measure, bytes]:
+    fetching = Fetching(transport, "a", moved=lambda size: None, sized=lambda size: None)
+    with contextlib.closing(iter(fetching)) as pieces:
+        data = b"".join(pieces)
+    return fetching.so_far, data
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 200, 201, 1_000, 12_345])
@@ -220,3 +224,14 @@ def test_a_value_that_is_replaced_while_it_is_fetched_is_never_mixed(
         fetched(transport)
     assert parts._memory._taken == 0
     assert fetched(transport)[1] == b"B" * 1_000
+
+
+def test_a_server_that_gives_no_parts_is_told_from_one_that_does(
+    transport: Transport, bucket: Bucket
+) -> None:
+    bucket.values["a"] = b"A" * 1_000
+    bucket.knows_parts = False
+
+    with pytest.raises(NoParts):
+        fetched(transport)
+    assert parts._memory._taken == 0

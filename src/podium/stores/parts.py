@@ -13,14 +13,25 @@ import os
 import random
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
 
 from podium.stores.measured import Measure
+from podium.stores.wholefile import CHUNK_BYTES
 
-__all__ = ["PART_BYTES", "WHOLE_BYTES", "First", "Parts", "Replaced", "Transport", "fetch", "send"]
+__all__ = [
+    "PART_BYTES",
+    "WHOLE_BYTES",
+    "Fetching",
+    "First",
+    "NoParts",
+    "Parts",
+    "Replaced",
+    "Transport",
+    "send",
+]
 
 PART_BYTES = 8 << 20
 # Up to here a value is one request: three round trips in place of one do not pay for less.
@@ -38,6 +49,10 @@ Moved = Callable[[int], object]
 
 class Replaced(Exception):
     """What is fetched in parts is not the value any more of which the first part was."""
+
+
+class NoParts(Exception):
+    """The server gives whole values, whatever part it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,63 +307,76 @@ class _Sending:
 # --- fetching -------------------------------------------------------------------------------------------------------
 
 
-def fetch(
-    transport: Transport, path: str, write: Callable[[bytes], object], *, moved: Moved, sized: Moved
-) -> Measure | None:
-    """Fetch the value of a path.
+class Fetching:
+    """The value of a path as it comes, in order and in small pieces, hashed on the way.
 
     Args:
         transport: how.
         path: of the value.
-        write: given its bytes, one piece after the other.
         moved: told how many bytes more have come.
         sized: told how many there are, once that is known.
 
-    Returns:
-        What came, hashed as it was written; None, where the server knows no parts.
-
-    Raises:
-        Replaced: the value was replaced meanwhile.
+    Iterating raises `Replaced` where the value was replaced meanwhile, and `NoParts` before anything has come.
     """
-    memory = _memory
-    memory.take(PART_BYTES, patient=True)
-    try:
-        first = transport.once(lambda: transport.parts.get_first(path, PART_BYTES))
-        if first is None:
-            return None
-        sized(first.size)
-        digest = hashlib.sha256(first.data)
-        write(first.data)
-        moved(len(first.data))
-    finally:
-        memory.give(PART_BYTES)
-    starts = deque(range(len(first.data), first.size, PART_BYTES))
-    flying: deque[Future[bytes]] = deque()
-    size, tag = first.size, first.tag
-    try:
-        while starts or flying:
-            while starts and len(flying) < _AT_ONCE and memory.take(PART_BYTES, patient=not flying):
-                flying.append(_start_part(transport, path, tag, starts.popleft(), size))
-            data = flying[0].result()  # in their order, to be hashed; the others come meanwhile
-            flying.popleft()
+
+    def __init__(self, transport: Transport, path: str, *, moved: Moved, sized: Moved) -> None:
+        self._transport = transport
+        self._path = path
+        self._moved = moved
+        self._sized = sized
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    @property
+    def so_far(self) -> Measure:
+        """What has come."""
+        return Measure(self._size, self._digest.hexdigest())
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        memory = _memory
+        memory.take(PART_BYTES, patient=True)
+        try:
+            first = self._transport.once(lambda: self._transport.parts.get_first(self._path, PART_BYTES))
+            if first is None:
+                raise NoParts
+            self._sized(first.size)
+            yield from self._pieces(first.data)
+        finally:
             memory.give(PART_BYTES)
-            digest.update(data)
-            write(data)
-            moved(len(data))
-    finally:
-        for future in flying:
-            future.cancel()
-            memory.give(PART_BYTES)
-    return Measure(size, digest.hexdigest())
+        yield from self._rest(memory, first)
 
+    def _rest(self, memory: _Memory, first: First) -> Iterator[bytes]:
+        starts = deque(range(len(first.data), first.size, PART_BYTES))
+        flying: deque[Future[bytes]] = deque()
+        try:
+            while starts or flying:
+                while starts and len(flying) < _AT_ONCE and memory.take(PART_BYTES, patient=not flying):
+                    flying.append(self._start(first, starts.popleft()))
+                data = flying[0].result()  # in their order; the others come meanwhile
+                yield from self._pieces(data)
+                flying.popleft()
+                memory.give(PART_BYTES)
+        finally:
+            for future in flying:
+                future.cancel()
+                memory.give(PART_BYTES)
 
-def _start_part(transport: Transport, path: str, tag: str, start: int, size: int) -> Future[bytes]:
-    end = min(start + PART_BYTES, size)
+    def _start(self, first: First, start: int) -> Future[bytes]:
+        end = min(start + PART_BYTES, first.size)
 
-    async def part() -> bytes:
-        data = await transport.parts.get_part(path, tag, start, end)
-        if len(data) != end - start:
-            raise OSError(f"{len(data)} bytes came of the {end - start} from {start} on")
-        return data
+        async def part() -> bytes:
+            data = await self._transport.parts.get_part(self._path, first.tag, start, end)
+            if len(data) != end - start:
+                raise OSError(f"{len(data)} bytes came of the {end - start} from {start} on")
+            return data
 
-    return transport.start(part)
+        return self._transport.start(part)
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        """A part as a disk takes it fastest; what it took has been hashed."""
+        for start in range(0, len(data), CHUNK_BYTES):
+            piece = data[start : start + CHUNK_BYTES]
+            self._digest.update(piece)
+            self._size += len(piece)
+            yield piece
+        self._moved(len(data))

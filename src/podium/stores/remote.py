@@ -15,10 +15,10 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
 from podium.stores.contract import Entry, Source
@@ -26,12 +26,12 @@ from podium.stores.dialects import Dialect, dialect_of, extra_of
 from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key
 from podium.stores.measured import Measure, measure, private_copy
-from podium.stores.parts import Replaced, Transport, fetch, send
+from podium.stores.parts import Fetching, NoParts, Replaced, Transport, send
 from podium.stores.probing import decides_races
-from podium.stores.progress import Value, moving_value
+from podium.stores.progress import moving_value
 from podium.stores.retrying import Retrying
 from podium.stores.s3parts import S3Parts, is_s3
-from podium.stores.wholefile import new_temporary, replace, sync_folder
+from podium.stores.wholefile import new_temporary, replace, sync_folder, write_new
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -53,14 +53,6 @@ _jitter = random.SystemRandom()
 # What this process has learnt of a place: whether its create decides races. Never written anywhere.
 _decides: dict[tuple[object, ...], bool] = {}
 _alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
-
-
-class _Local(Exception):
-    """What went wrong with a file on this machine, amid all that can go wrong elsewhere."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class RemoteStore:
@@ -267,13 +259,9 @@ class RemoteStore:
 
     def download_measured(self, key: Key, path: Path) -> Measure:
         """As `download`, in parts and hashed as they come where the filesystem gives parts; what came."""
-        remote = self._path(key)
         aside = new_temporary(str(path.parent))
-        with open(aside, "xb"):
-            pass
         try:
-            found = self._fetch(key, remote, aside)
-            _sync(aside)
+            found = self._fetch(key, self._path(key), aside)
             replace(aside, str(path))
             sync_folder(str(path.parent))
         finally:
@@ -283,45 +271,37 @@ class RemoteStore:
 
     def _fetch(self, key: Key, remote: str, aside: str) -> Measure:
         transport = self._transport()
-        found = None if transport is None else self._fetch_parts(transport, key, remote, aside)
-        if found is not None:
-            return found
+        if transport is not None:
+            with contextlib.suppress(NoParts):
+                return self._fetch_parts(transport, key, remote, aside)
+        with open(aside, "xb"):
+            pass
         with moving_value(f"fetching {key.name}") as value:
             telling, options = value.callback(), self._dialect.read_options
             try:
                 self._fs.get_file(remote, aside, callback=telling, **options)
             except Exception as error:
                 raise self._meaning(error, "read", key) from error
+        _sync(aside)
         return measure(Path(aside))
 
-    def _fetch_parts(self, transport: Transport, key: Key, remote: str, aside: str) -> Measure | None:
-        """None: this server gives no parts."""
+    def _fetch_parts(self, transport: Transport, key: Key, remote: str, aside: str) -> Measure:
         for _ in range(_REPLACEMENTS_ENDURED):
-            with (
-                contextlib.suppress(Replaced),
-                open(aside, "wb") as file,
-                moving_value(f"fetching {key.name}") as value,
-            ):
-                return self._fetch_parts_to(file, transport, key, remote, value)
+            with contextlib.suppress(Replaced), moving_value(f"fetching {key.name}") as value:
+                fetching = Fetching(transport, remote, moved=value.add, sized=value.sized)
+                with contextlib.closing(self._told(fetching, key)) as pieces:
+                    write_new(aside, pieces)
+                return fetching.so_far
         raise StoreUnavailable(
             f"cannot read {str(key)!r} in {self.root}: it is replaced again and again while it is read."
         )
 
-    def _fetch_parts_to(
-        self, file: BinaryIO, transport: Transport, key: Key, remote: str, value: Value
-    ) -> Measure | None:
-        def write(data: bytes) -> None:
-            try:
-                file.write(data)
-            except OSError as error:
-                raise _Local(error) from error
-
+    def _told(self, fetching: Fetching, key: Key) -> Generator[bytes, None, None]:
+        """What comes; what goes wrong elsewhere in the words of the contract, and nothing of what goes wrong here."""
         try:
-            return fetch(transport, remote, write, moved=value.add, sized=value.sized)
-        except Replaced:
+            yield from fetching
+        except (Replaced, NoParts):
             raise
-        except _Local as local:
-            raise local.error from None
         except Exception as error:
             raise self._meaning(error, "read", key) from error
 
