@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from podium.errors import Invalid
-from podium.runs.lines import whole_lines  # still imported from here by workspace/copying.py
 
 __all__ = [
     "END_STATUSES",
@@ -40,7 +39,6 @@ __all__ = [
     "Unknown",
     "Verdict",
     "check_key",
-    "whole_lines",
 ]
 
 FORMAT: Final = 1

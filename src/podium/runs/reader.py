@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 
 from podium.errors import Corrupt, KeyMissing
-from podium.runs.experiments import FoundExperiment, ensure_experiment
 from podium.runs.finding import FoundRun, find_still
 from podium.runs.fold import RunState, Status
 from podium.runs.layout import LogName
@@ -18,9 +17,16 @@ from podium.runs.living import living_writers
 from podium.stores.contract import Store
 from podium.stores.together import together
 
-__all__ = ["LOOKS", "chain_of", "changes_too_fast", "log_bytes", "log_pieces", "read_run", "refresh", "status_of"]
-# Still imported from here by workspace/copying.py.
-__all__ += ["FoundExperiment", "FoundRun", "ensure_experiment"]
+__all__ = [
+    "LOOKS",
+    "chain_of",
+    "changes_too_fast",
+    "log_bytes",
+    "log_pieces",
+    "read_run",
+    "refresh",
+    "status_of",
+]
 
 LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20

@@ -15,7 +15,7 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,10 +26,13 @@ from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
 from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key, is_segment
+from podium.stores.measured import Measure, measure, private_copy
+from podium.stores.parts import Fetching, NoParts, Replaced, Transport, send
 from podium.stores.probing import decides_races
-from podium.stores.progress import progress_of
+from podium.stores.progress import moving_value
 from podium.stores.retrying import Retrying
-from podium.stores.wholefile import new_temporary, replace, sync_folder
+from podium.stores.s3parts import S3Parts, is_s3
+from podium.stores.wholefile import new_temporary, replace, sync_folder, write_new
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -41,6 +44,8 @@ T = TypeVar("T")
 _CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
 _CONFLICTS_ENDURED = 10
 _LONGEST_CONFLICT_WAIT_S = 1.0
+_REPLACEMENTS_ENDURED = 3
+_MAY_PASS = frozenset({408, 429})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
@@ -123,16 +128,46 @@ class RemoteStore:
         if not isinstance(source, Path):
             self._write(key, path, lambda to: self._fs.pipe_file(to, bytes(source)))
             return
+        if self._transport() is not None:
+            self.put_measured(key, source)
+            return
         with source.open("rb"):
             pass
-        with progress_of(f"put {key.name}") as progress:
-            self._write(
-                key,
-                path,
-                lambda to: self._fs.put_file(
-                    str(source), to, callback=progress, **self._dialect.write_options
-                ),
-            )
+        self._put_file(key, path, source)
+
+    def put_measured(self, key: Key, file: Path, expected: Measure | None = None) -> Measure | None:
+        """Put a local file, in parts and hashed as it is read where the filesystem takes parts.
+
+        Returns:
+            What was put; None, and the value is left as it was, if that is not what was expected.
+        """
+        path = self._path(key)
+        transport = self._transport()
+        if transport is None:
+            return self._put_copy(key, path, file, expected)
+        with file.open("rb") as source, moving_value(f"sending {key.name}") as value:
+            try:
+                found = send(transport, path, source, expected=expected, moved=value.add)
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
+            if found is None:
+                value.take_back()
+        return found
+
+    def _put_copy(self, key: Key, path: str, file: Path, expected: Measure | None) -> Measure | None:
+        # The filesystem's own code cannot be stopped when the file turns out to be another.
+        with private_copy(file) as copy:
+            found = measure(copy)
+            if expected is not None and found != expected:
+                return None
+            self._put_file(key, path, copy)
+        return found
+
+    def _put_file(self, key: Key, path: str, file: Path) -> None:
+        options = self._dialect.write_options
+        with moving_value(f"sending {key.name}") as value:
+            telling = value.callback()
+            self._write(key, path, lambda to: self._fs.put_file(str(file), to, callback=telling, **options))
 
     def _write(self, key: Key, path: str, write: Callable[[str], object]) -> None:
         try:
@@ -253,22 +288,55 @@ class RemoteStore:
 
     def download(self, key: Key, path: Path) -> None:
         """See `Store.download`. What goes wrong with the local file is raised as it is."""
-        remote = self._path(key)
+        self.download_measured(key, path)
+
+    def download_measured(self, key: Key, path: Path) -> Measure:
+        """As `download`, in parts and hashed as they come where the filesystem gives parts; what came."""
         aside = new_temporary(str(path.parent))
-        with open(aside, "xb"):
-            pass
         try:
-            try:
-                with progress_of(f"get {key.name}") as progress:
-                    self._fs.get_file(remote, aside, callback=progress, **self._dialect.read_options)
-            except Exception as error:
-                raise self._meaning(error, "read", key) from error
-            _sync(aside)
+            found = self._fetch(key, self._path(key), aside)
             replace(aside, str(path))
             sync_folder(str(path.parent))
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(aside)
+        return found
+
+    def _fetch(self, key: Key, remote: str, aside: str) -> Measure:
+        transport = self._transport()
+        if transport is not None:
+            with contextlib.suppress(NoParts):
+                return self._fetch_parts(transport, key, remote, aside)
+        with open(aside, "xb"):
+            pass
+        with moving_value(f"fetching {key.name}") as value:
+            telling, options = value.callback(), self._dialect.read_options
+            try:
+                self._fs.get_file(remote, aside, callback=telling, **options)
+            except Exception as error:
+                raise self._meaning(error, "read", key) from error
+        _sync(aside)
+        return measure(Path(aside))
+
+    def _fetch_parts(self, transport: Transport, key: Key, remote: str, aside: str) -> Measure:
+        for _ in range(_REPLACEMENTS_ENDURED):
+            with contextlib.suppress(Replaced), moving_value(f"fetching {key.name}") as value:
+                fetching = Fetching(transport, remote, moved=value.add, sized=value.sized)
+                with contextlib.closing(self._told(fetching, key)) as pieces:
+                    write_new(aside, pieces)
+                return fetching.so_far
+        raise StoreUnavailable(
+            f"cannot read {str(key)!r} in {self.root}: it is replaced again and again while it is read."
+        )
+
+    def _told(self, fetching: Fetching, key: Key) -> Generator[bytes, None, None]:
+        """What comes; what goes wrong elsewhere in the words of the contract, and nothing of what goes wrong here."""
+        try:
+            yield from fetching
+        except (Replaced, NoParts):
+            raise
+        except Exception as error:
+            raise self._meaning(error, "read", key) from error
 
     def local_path(self, key: Key) -> Path | None:
         """None: an object lies on no disk of this machine."""
@@ -317,6 +385,11 @@ class RemoteStore:
             self._pid = os.getpid()
         return self._filesystem
 
+    def _transport(self) -> Transport | None:
+        """How values go in parts; None where only the filesystem's own code can tell."""
+        filesystem = self._fs
+        return Transport(S3Parts(filesystem), filesystem.loop, _is_answer) if is_s3(filesystem) else None
+
     def _path(self, key: Key) -> str:
         if not key.segments:
             raise Invalid("the root of a store is a folder and holds no value.")
@@ -348,9 +421,27 @@ class RemoteStore:
         return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
 
 
+class _Patient(Retrying):
+    """A `RemoteStore` that is asked again."""
+
+    __slots__ = ("_remote",)
+
+    def __init__(self, remote: RemoteStore) -> None:
+        super().__init__(remote, attempts=4, first_wait_s=0.1, longest_wait_s=1.0, give_up_s=8.0)
+        self._remote = remote
+
+    def put_measured(self, key: Key, file: Path, expected: Measure | None = None) -> Measure | None:
+        """See `RemoteStore.put_measured`."""
+        return self._again(lambda: self._remote.put_measured(key, file, expected))
+
+    def download_measured(self, key: Key, path: Path) -> Measure:
+        """See `RemoteStore.download_measured`."""
+        return self._again(lambda: self._remote.download_measured(key, path))
+
+
 def open_remote(url: str) -> Retrying:
     """The store at a URL of fsspec; a request that fails is repeated for a few seconds."""
-    return Retrying(RemoteStore(url), attempts=4, first_wait_s=0.1, longest_wait_s=1.0, give_up_s=8.0)
+    return _Patient(RemoteStore(url))
 
 
 def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
@@ -485,6 +576,12 @@ def _status_of(error: BaseException) -> int | None:
             if isinstance(status, int) and 100 <= status < 600:
                 return status
     return None
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Whether a server said no, and would say so again."""
+    status = _status_of(error)
+    return status is not None and 400 <= status < 500 and status not in _MAY_PASS
 
 
 def _code_of(error: BaseException) -> str | None:

@@ -310,13 +310,14 @@ class Run:
             Where it is.
 
         Raises:
-            ArtifactNotFound: the run keeps nothing there.
+            ArtifactNotFound: the run keeps nothing there, or its bytes have not arrived in the store yet.
             Corrupt: the bytes are not those that were logged.
             Conflict: there is something at ``to``.
         """
         from podium.runs.artifacts import files_below, save_artifact
         from podium.stores.keys import encoded_path
         from podium.stores.measured import Measure, measure
+        from podium.stores.progress import moving
         from podium.stores.together import together
 
         known = self._now().state().artifacts
@@ -330,17 +331,29 @@ class Run:
         if to is not None and os.path.lexists(target):
             raise Conflict(f"there is something at {str(target)!r} already. Name a place that is free.")
 
-        def bring(file: tuple[str, events.Artifact]) -> None:
-            below, artifact = file
-            # The log may come from a stranger: what its paths say stays inside the target.
-            place = target if single else target.joinpath(*encoded_path(below))
-            kept = Measure(artifact.size_bytes, artifact.sha256)
-            if to is None and place.is_file() and measure(place) == kept:
-                return  # fetched before, and still what it was
-            save_artifact(self._source.store, self._source.found.keys, artifact, place)
+        may_come = self._may_come()
+        total_bytes = sum(artifact.size_bytes for _, artifact in files)
+        with moving(f"fetching {path or self.run_id}", total_bytes) as meter:
 
-        together(bring, files)
+            def bring(file: tuple[str, events.Artifact]) -> None:
+                below, artifact = file
+                # The log may come from a stranger: what its paths say stays inside the target.
+                place = target if single else target.joinpath(*encoded_path(below))
+                kept = Measure(artifact.size_bytes, artifact.sha256)
+                if to is None and place.is_file() and measure(place) == kept:
+                    meter.add(artifact.size_bytes)  # fetched before, and still what it was
+                    return
+                save_artifact(self._source.store, self._source.found.keys, artifact, place, may_come=may_come)
+
+            together(bring, files)
         return target
+
+    def _may_come(self) -> bool:
+        """Whether what is listed may not be in the store yet: elsewhere, and not all of its logs have an end."""
+        from podium.stores.keys import Key
+
+        elsewhere = self._source.store.local_path(Key.root()) is None
+        return elsewhere and any(log.end is None for log in self._now().state().logs.values())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):

@@ -595,6 +595,7 @@ class Workspace:
             ModelNotFound, Invalid: no such model; an experiment of the target has another's folder.
             StoreError: one of the stores does not answer.
         """
+        from podium.stores.progress import moving
         from podium.workspace.copying import Copying, check_model, folder_of_model
 
         to = target if isinstance(target, Workspace) else Workspace(target)
@@ -609,11 +610,12 @@ class Workspace:
         checked = [check_model(self._store, to._store, folder_of_model(name), name) for name in names]
         flush_open_writers(self._store)
         to._access.claim()
-        copying = Copying(self._store, to._store)
-        for each in wanted:
-            copying.experiment(each)
-        for found in checked:
-            copying.model(found)
+        with moving(f"copying to {to.url}", 0) as meter:
+            copying = Copying(self._store, to._store, meter)
+            for each in wanted:
+                copying.experiment(each)
+            for found in checked:
+                copying.model(found)
         return copying.report()
 
     def sync(self, *, timeout_s: float | None = None) -> SyncReport:
