@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.floor import Row
+from tests.benchmarks.remote import ROWS as REMOTE
 from tests.benchmarks.rows import ROWS as OTHERS
 from tests.benchmarks.searching import ROWS as SEARCHING
 
-ROWS = OTHERS | SEARCHING
+ROWS = OTHERS | SEARCHING | REMOTE
 
 
 def main() -> int:

@@ -8,40 +8,25 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from podium import Workspace, save_model
-from tests.remote.proxy import Proxy, Request
+from tests.benchmarks.prices import dollars
+from tests.remote.proxy import Proxy
 from tests.remote.servers import BUCKET, seaweedfs
 
-# us-east-1, standard, in dollars.
-_WRITE, _READ = 0.005 / 1000, 0.0004 / 1000
 _URL = f"s3://{BUCKET}/benchmark"
-
-
-def _kind(request: Request) -> str:
-    if request.method == "GET":
-        return "list" if "list-type=2" in request.path else "get"
-    return request.method.lower()
-
-
-def _dollars(counts: Counter[str]) -> float:
-    return sum(
-        number * (0.0 if kind == "delete" else _READ if kind in {"get", "head"} else _WRITE)
-        for kind, number in counts.items()
-    )
 
 
 @contextmanager
 def _counting(proxy: Proxy, what: str) -> Iterator[None]:
-    proxy.requests.clear()
+    proxy.forget()
     yield
-    counts = Counter(map(_kind, proxy.requests))
+    counts = proxy.kinds()
     told = " | ".join(str(counts[kind]) for kind in ("put", "get", "list", "delete"))
-    print(f"| {what} | {told} | {1_000_000 * _dollars(counts):,.1f} |", flush=True)
+    print(f"| {what} | {told} | {1_000_000 * dollars(counts):,.1f} |", flush=True)
 
 
 def main(runs: int) -> None:
@@ -98,9 +83,16 @@ def _measure(proxy: Proxy, folder: Path, runs: int) -> None:
             run.log_metric("loss", 0.5)
     with _counting(proxy, f"copy {runs:,} runs from a disk"):
         source.copy_to(workspace, experiment="many")
-    with _counting(proxy, f"search {runs:,} runs"):
+    with _counting(proxy, f"search {runs:,} runs, first look"):
         found = Workspace(_URL).search_runs(experiment="many")
     assert len(found) == runs
+    with _counting(proxy, "search again, nothing new, another process"):
+        found = Workspace(_URL).search_runs(experiment="many")
+    assert len(found) == runs
+    with _counting(proxy, "compare three found runs"):
+        workspace.compare(found[:3])
+    with _counting(proxy, "history of ten found runs"):
+        found[:10].history("loss")
 
 
 if __name__ == "__main__":

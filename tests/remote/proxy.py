@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -37,6 +38,13 @@ class Request:
     method: str
     path: str
     condition: bool
+    range: str = ""
+
+    @property
+    def kind(self) -> str:
+        """As S3 asks money for it: "list", "get", "head", "put", "delete", "post"."""
+        listing = self.method == "GET" and "list-type=2" in self.path
+        return "list" if listing else self.method.lower()
 
 
 Schedule = Callable[[Request], Fate]
@@ -50,15 +58,28 @@ class Proxy:
     schedule: Schedule = lambda request: Fate.PASS
     delay_s: float = 0.0
     requests: list[Request] = field(default_factory=list)
+    most_in_flight: int = 0
     port: int = 0
 
     def __post_init__(self) -> None:
         self._go_on = threading.Event()
         self._guard = threading.Lock()
+        self._in_flight = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def kinds(self) -> Counter[str]:
+        """How many requests of each kind there were since the last `forget`."""
+        with self._guard:
+            return Counter(each.kind for each in self.requests)
+
+    def forget(self) -> None:
+        """Count from nothing again."""
+        with self._guard:
+            self.requests.clear()
+            self.most_in_flight = self._in_flight
 
     def release(self) -> None:
         """Let what hangs go on."""
@@ -107,8 +128,27 @@ class Proxy:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
         }
         with self._guard:
-            request = Request(len(self.requests), method, path, "if-none-match" in headers)
+            request = Request(
+                len(self.requests), method, path, "if-none-match" in headers, headers.get("range", "")
+            )
             self.requests.append(request)
+            self._in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            await self._decided(request, headers, reader, writer, first, lines)
+        finally:
+            with self._guard:
+                self._in_flight -= 1
+
+    async def _decided(
+        self,
+        request: Request,
+        headers: dict[str, str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        first: str,
+        lines: list[str],
+    ) -> None:
         fate = self.schedule(request)
         if "expect" in headers:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -807,6 +807,27 @@ def test_progress_counts_and_clears_its_line(monkeypatch: pytest.MonkeyPatch) ->
     assert terminal.getvalue() == "\rpodium: indexing 12,345 of 100,000 runs\r\x1b[K"
 
 
+def test_progress_of_a_few_runs_is_shown_where_each_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("PODIUM_QUIET")
+    for afar in (True, False):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        progress = building.Progress(300, afar=afar)
+        progress._begun_s -= 5
+        progress._shown_s -= 5
+
+        progress.add(40)
+        progress.end()
+
+        assert terminal.getvalue() == ("\rpodium: indexing 40 of 300 runs\r\x1b[K" if afar else "")
+
+
 def test_a_stamp_tells_of_every_way_a_file_can_change(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"one")

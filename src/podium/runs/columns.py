@@ -11,17 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import compress
 
+from podium.errors import KeyMissing
 from podium.runs.codec import decode
 from podium.runs.events import Metrics
-from podium.runs.finding import FoundRun
+from podium.runs.finding import FoundRun, find_still
 from podium.runs.fold import LogState, RunState, Stamp
 from podium.runs.layout import LogName
 from podium.runs.lines import BAD_LINE, EMPTY_LINE, line_chunks, parse_lines
 from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
-from podium.runs.reader import log_pieces
+from podium.runs.reader import changes_too_fast, log_pieces
 from podium.stores.contract import Store
 
 __all__ = ["Columns", "read_columns"]
+
+_LOOKS = 5
 
 
 @dataclass(slots=True)
@@ -60,6 +63,15 @@ def read_columns(
         Columns by key, in the order the keys were asked for, else by key. A key without points has empty ones.
     """
     wanted = tuple(dict.fromkeys(keys))
+    for _ in range(_LOOKS):
+        try:
+            return _columns_of(store, run, state, wanted)
+        except KeyMissing:
+            run = find_still(store, run)  # parts were put together since it was found
+    raise changes_too_fast(run)
+
+
+def _columns_of(store: Store, run: FoundRun, state: RunState, wanted: tuple[str, ...]) -> dict[str, Columns]:
     gathered: dict[str, list[tuple[Stamp, Columns]]] = {}
     for writer_id, names in run.logs.items():
         log = state.logs.get(writer_id)

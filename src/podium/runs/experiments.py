@@ -7,6 +7,7 @@ file and any store will do. The fold is that of runs. Knows no workspace, and no
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from podium.errors import Invalid, KeyExists, KeyMissing, StoreError, StoreUnavailable
@@ -121,13 +122,22 @@ def edit_experiment(
     store.put(_edits(experiment) / f"{new_writer_id()}{_LOG}", log)
 
 
-def read_experiment(store: Store, experiment: FoundExperiment) -> RunState:
-    """The fold of all changes: its ``tags``, ``note`` and ``deleted``."""
+def read_experiment(
+    store: Store, experiment: FoundExperiment, edits: Iterable[Key] | None = None
+) -> RunState:
+    """The fold of all changes: its ``tags``, ``note`` and ``deleted``.
+
+    Args:
+        store: where.
+        experiment: which.
+        edits: the keys of all its changes, by whoever has listed them; None: they are listed.
+    """
     state = RunState("")
-    for entry in store.list(_edits(experiment)):
-        if entry.key.name.endswith(_LOG):
+    keys = (entry.key for entry in store.list(_edits(experiment))) if edits is None else edits
+    for key in keys:
+        if key.name.endswith(_LOG):
             try:
-                state.feed(entry.key.name.removesuffix(_LOG), store.get(entry.key))
+                state.feed(key.name.removesuffix(_LOG), store.get(key))
             except KeyMissing:
                 continue  # removed while it was read
     return state

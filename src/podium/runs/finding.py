@@ -12,14 +12,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from podium.errors import RunNotFound, StoreUnavailable, near_names
-from podium.runs.experiments import FoundExperiment, experiments
-from podium.runs.layout import LogName, RunKeys, check_run_id, experiment_folder, run_folder_name
+from podium.runs.experiments import FoundExperiment, experiment_in, experiments
+from podium.runs.layout import (
+    EXPERIMENTS,
+    LogName,
+    RunKeys,
+    check_run_id,
+    experiment_folder,
+    run_folder_name,
+)
 from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
+from podium.stores.folders import beginning, folders_in
+from podium.stores.keys import Key
+from podium.stores.together import together
 
 __all__ = ["FoundRun", "find_again", "find_run", "find_still", "runs_of"]
 
+_AT_ONCE = 32
 _SHORTEST_PREFIX = 8
+_ULID_LENGTH = 26
 _UPPER_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{7,25}")
 
 
@@ -55,8 +67,10 @@ def _log_names(
         folder = folder / day
     root = store.local_path(folder)
     if root is None:
+        # Of a day's runs those that are meant, and nothing else: a day may have thousands.
         names: Iterable[tuple[str, str]] = (
-            (entry.key.segments[-2], entry.key.name) for entry in store.list(folder)
+            (entry.key.segments[-2], entry.key.name)
+            for entry in beginning(store, folder, begins if day is not None else "")
         )
     elif day is not None:
         names = ((day, name) for name in _names_in(root, begins))
@@ -107,6 +121,8 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         run_id = run_id.lower()
     check_run_id(run_id)
     flush_open_writers(store)
+    if experiment is None and store.local_path(EXPERIMENTS) is None:
+        return _found_afar(store, run_id)
     where = (
         experiments(store)
         if experiment is None
@@ -116,11 +132,42 @@ def find_run(store: Store, run_id: str, experiment: str | None = None) -> FoundR
         names = _log_names(store, each, run_folder_name(run_id), f"{run_id}.")
         for run in _grouped(each, names):
             return run
-    return _by_prefix(store, run_id, where)
-
-
-def _by_prefix(store: Store, run_id: str, where: list[FoundExperiment]) -> FoundRun:
     runs = [run for each in where for run in _grouped(each, _log_names(store, each, None))]
+    return _by_prefix(run_id, runs)
+
+
+def _found_afar(store: Store, run_id: str) -> FoundRun:
+    """The run of an id where each question is a request: all experiments are asked at once, one tells its name."""
+    folders = sorted(folders_in(store, EXPERIMENTS))
+    days = _days_of(run_id)
+
+    def runs_in(folder: Key, day: str | None, begins: str) -> list[FoundRun]:
+        experiment = FoundExperiment(folder.name, folder)
+        return [*_grouped(experiment, _log_names(store, experiment, day, begins))]
+
+    places = [(folder, day, run_id) for folder in folders for day in days]
+    found = [run for runs in together(lambda each: runs_in(*each), places, at_once=_AT_ONCE) for run in runs]
+    meant = [run for run in found if run.run_id == run_id]
+    if not meant and found and len(run_id) >= _SHORTEST_PREFIX:
+        meant = [_by_prefix(run_id, found)]
+    if meant:
+        homes = [experiment_in(store, run.keys.logs.parent.parent) for run in meant]
+        home, run = min(zip(homes, meant, strict=True), key=lambda each: (each[0].name, each[0].folder))
+        return FoundRun(RunKeys.within(home.folder, home.name, run.run_id), run.logs)
+    everywhere = together(lambda folder: runs_in(folder, None, ""), folders, at_once=_AT_ONCE)
+    return _by_prefix(run_id, [run for runs in everywhere for run in runs])
+
+
+def _days_of(beginning: str) -> set[str]:
+    """The folders in which a run can lie whose id begins so."""
+    whole = run_folder_name(beginning)
+    if len(beginning) == _ULID_LENGTH or len(beginning) < _SHORTEST_PREFIX:
+        return {whole}
+    # The first eight characters of a ULID are its time, to a second.
+    return {whole, *(run_folder_name(beginning.ljust(_ULID_LENGTH, last)) for last in "0z")}
+
+
+def _by_prefix(run_id: str, runs: list[FoundRun]) -> FoundRun:
     meant = [run for run in runs if run.run_id.startswith(run_id)] if len(run_id) >= _SHORTEST_PREFIX else []
     if len(meant) == 1:
         return meant[0]

@@ -9,18 +9,18 @@ import time
 from collections.abc import Iterator
 
 from podium.errors import Corrupt, KeyMissing
-from podium.runs.experiments import FoundExperiment, ensure_experiment, experiment_in
+from podium.runs.experiments import FoundExperiment, ensure_experiment
 from podium.runs.finding import FoundRun, find_still
 from podium.runs.fold import RunState, Status
 from podium.runs.layout import LogName
 from podium.runs.lines import whole_lines
-from podium.runs.living import living_writers, writer_lives
+from podium.runs.living import living_writers
 from podium.stores.contract import Store
 from podium.stores.together import together
 
-__all__ = ["log_bytes", "log_pieces", "read_run", "refresh", "status_of"]
-# Still imported from here by search/refresh.py and workspace/copying.py.
-__all__ += ["FoundExperiment", "FoundRun", "ensure_experiment", "experiment_in", "writer_lives"]
+__all__ = ["chain_of", "changes_too_fast", "log_bytes", "log_pieces", "read_run", "refresh", "status_of"]
+# Still imported from here by workspace/copying.py.
+__all__ += ["FoundExperiment", "FoundRun", "ensure_experiment"]
 
 _LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20
@@ -49,7 +49,12 @@ def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
             state = state.reread()
             continue
         return state
-    raise Corrupt(
+    raise changes_too_fast(run)
+
+
+def changes_too_fast(run: FoundRun) -> Corrupt:
+    """What is raised where parts are put together faster than they can be read."""
+    return Corrupt(
         f"the logs of run {run.run_id} change faster than they can be read. Try again.",
         key=str(run.keys.logs),
     )
@@ -100,18 +105,23 @@ def _fetched(
     store: Store, run: FoundRun, writer_id: str, parts: list[tuple[int, int]], offset: int
 ) -> dict[tuple[int, int], bytes]:
     """The parts that will be read, each from where it is read on, at once: what a network holds up waits together."""
-    chain: dict[tuple[int, int], int] = {}
-    begin = offset
-    while covering := [(start, end) for start, end in parts if start <= offset < end]:
-        part = max(covering, key=lambda part: part[1])
-        chain[part], offset = offset, part[1]
-    if len(chain) < 2 or offset - begin > _FETCHED_AT_ONCE_BYTES:
+    chain = chain_of(parts, offset)
+    if len(chain) < 2 or max(end for _, end in chain) - offset > _FETCHED_AT_ONCE_BYTES:
         return {}
 
     def fetch(part: tuple[int, int]) -> bytes:
         return store.get(run.keys.logs / str(LogName(run.run_id, writer_id, *part)), chain[part] - part[0])
 
     return dict(zip(chain, together(fetch, chain), strict=True))
+
+
+def chain_of(parts: list[tuple[int, int]], offset: int) -> dict[tuple[int, int], int]:
+    """The parts that are read from ``offset`` on, each with the byte of the log from which it is."""
+    chain: dict[tuple[int, int], int] = {}
+    while covering := [(start, end) for start, end in parts if start <= offset < end]:
+        part = max(covering, key=lambda part: part[1])
+        chain[part], offset = offset, part[1]
+    return chain
 
 
 def status_of(store: Store, run: FoundRun, state: RunState) -> Status:

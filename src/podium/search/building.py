@@ -57,13 +57,13 @@ class Built:
 class Progress:
     """One line on a terminal, for what takes longer than a second; elsewhere nothing."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, afar: bool = False) -> None:
         self._total = total
         self._done = 0
         self._begun_s = self._shown_s = time.monotonic()
-        self._shows = (
-            total >= _FEWEST_RUNS and sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
-        )
+        # Few runs on a disk take no second; in a bucket each may.
+        is_long = afar or total >= _FEWEST_RUNS
+        self._shows = is_long and sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
         self._shown = False
         self._lock = threading.Lock()
 

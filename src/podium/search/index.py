@@ -30,14 +30,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from podium.errors import PodiumError, StoreUnavailable
+from podium.errors import PodiumError, StoreError, StoreUnavailable
 from podium.runs.fold import RunState, Status
 from podium.runs.folded import logs_from_text, state_from_text
 from podium.runs.writer import flush_open_writers
 from podium.search.building import Progress, build, release_shards
 from podium.search.evaluate import like, matches, sort
 from podium.search.expressions import Expr, OrderKey
-from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, fold, survey
+from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, fetched_ahead, fold, survey
 from podium.search.rows import FoundRow, subject_of_row
 from podium.search.sql import Unsayable, bindable, selection
 from podium.search.writing import BUSY_S, VERSION, FileRow, FoldedRun, Rows, connect, key_number
@@ -238,36 +238,47 @@ class Index:
     def _ask(self, opened: _Open, ask: Callable[[sqlite3.Connection], Answer], *, thorough: bool) -> Answer:
         """Look what changed, and answer, in one transaction: nobody comes between the look and the answer."""
         connection = opened.connection
-        header = read_header(self._store)
-        store_id = "" if header is None else header.store_id
+        listed = self._store.local_path(Key.root()) is None
+        # Of a store that is listed every file is compared each time: where all are the same, so is the store.
+        store_id = None if listed else self._store_id()
         known = _Known(connection, opened.open_runs)
         with _transaction(opened, "BEGIN"):
             plan, generation, settled = self._survey(known, store_id, thorough=thorough)
             if settled:
                 _set_live(opened, plan.statuses)
                 return ask(connection)
+        store_id = self._store_id() if store_id is None else store_id
         try:
             with _transaction(opened, "BEGIN IMMEDIATE"):
+                _check_store(connection, store_id)
                 if _about(connection, "generation", 0) != generation:  # another process was here meanwhile
                     plan, generation, _ = self._survey(known, store_id, thorough=thorough)
-                self._apply(connection, plan)
+                broke_off = self._apply(connection, plan)
                 _say(connection, store_id=store_id, generation=generation + 1)
-                if plan.thorough:
-                    _say(connection, thorough_ms=self._clock_ms())
-                _set_live(opened, plan.statuses)
-                return ask(connection)
+                if broke_off is None:
+                    if plan.thorough:
+                        _say(connection, thorough_ms=self._clock_ms())
+                    _set_live(opened, plan.statuses)
+                    return ask(connection)
         finally:
             release_shards(connection)
+        raise broke_off
+
+    def _store_id(self) -> str:
+        header = read_header(self._store)
+        return "" if header is None else header.store_id
 
     # --- refreshing ---------------------------------------------------------------------------------------------------
 
-    def _survey(self, known: _Known, store_id: str, *, thorough: bool) -> tuple[_Plan, int, bool]:
+    def _survey(self, known: _Known, store_id: str | None, *, thorough: bool) -> tuple[_Plan, int, bool]:
         connection, now_ms = known.connection, self._clock_ms()
         generation = _about(connection, "generation", 0)
         since_ms = now_ms - _about(connection, "thorough_ms", 0)
-        thorough = thorough or not 0 <= since_ms < _THOROUGH_MS
-        if _about(connection, "store_id", store_id) != store_id:
-            raise sqlite3.DatabaseError("the index of another store")
+        # Whatever is listed is looked at thoroughly each time.
+        by_folders = self._store.local_path(Key.root()) is not None
+        thorough = by_folders and (thorough or not 0 <= since_ms < _THOROUGH_MS)
+        if store_id is not None:
+            _check_store(connection, store_id)
         found = survey(self._store, known, now_ms=now_ms, thorough=thorough)
         plan = _Plan(found, thorough=thorough)
         places = known.places()
@@ -286,7 +297,12 @@ class Index:
         )
         return plan, generation, settled
 
-    def _apply(self, connection: sqlite3.Connection, plan: _Plan) -> None:
+    def _apply(self, connection: sqlite3.Connection, plan: _Plan) -> StoreError | None:
+        """Bring the tables to what a look found; what kept it from being brought there whole.
+
+        Half of what a listing found may stay: each look compares all of the next one with what is known, so the rest
+        is read then, and until then nothing is answered. Half of a look at folders would look like all of it.
+        """
         found = plan.found
         for place in plan.places:
             connection.execute(
@@ -321,11 +337,12 @@ class Index:
         before = {each.number: _state(connection, each.number) for each in found.changed if each.number}
         rows.remove(found.gone)
         rows.remove(each.number for each in found.changed if each.number)
-        self._fold(connection, rows, found, before)
+        broke_off = self._fold(connection, rows, found, before)
         for path in found.gone_folders:
             connection.execute("DELETE FROM folders WHERE path = ?", (path,))
         for name in plan.gone_places:
             connection.execute("DELETE FROM places WHERE folder = ?", (name,))
+        return broke_off
 
     def _fold(
         self,
@@ -333,7 +350,7 @@ class Index:
         rows: Rows,
         found: Survey,
         before: dict[int, RunState | None],
-    ) -> None:
+    ) -> StoreError | None:
         """Fold what changed into new rows."""
         root = self._store.local_path(Key.root())
         base = None if root is None else str(root)
@@ -345,26 +362,38 @@ class Index:
         }
         next_number = _next_number(connection)
         waiting: Sequence[Changed] = found.changed
-        progress = Progress(len(waiting))
+        progress = Progress(len(waiting), afar=base is None)
         if base is not None and not before:
             built = build(connection, base, waiting, folders, places, next_number, progress=progress)
             next_number, waiting = built.next_number, built.left
             found.statuses.update(built.statuses)
-        for changed in waiting:
-            progress.add(1)
-            state = None if changed.number is None else before.get(changed.number)
-            folded = fold(self._store, base, changed, state, now_s=self._clock_ms() / 1000)
-            if folded is None:
-                continue
-            state, files, alive = folded
-            place, name = places[changed.folder.split("/")[1]]
-            run = FoldedRun(place, folders[changed.folder], name, state, files)
-            rows.add(next_number, run)
-            if run.is_open:
-                found.statuses[next_number] = state.status(alive)
-            next_number += 1
+        if base is None:
+            sources: Iterator[tuple[Changed, Store]] = fetched_ahead(self._store, waiting, before)
+        else:
+            sources = ((changed, self._store) for changed in waiting)
+        broke_off = None
+        try:
+            for changed, source in sources:
+                progress.add(1)
+                state = None if changed.number is None else before.get(changed.number)
+                folded = fold(source, base, changed, state, now_s=self._clock_ms() / 1000)
+                if folded is None:
+                    continue
+                state, files, alive = folded
+                place, name = places[changed.folder.split("/")[1]]
+                run = FoldedRun(place, folders[changed.folder], name, state, files)
+                rows.add(next_number, run)
+                if run.is_open:
+                    found.statuses[next_number] = state.status(alive)
+                next_number += 1
+        except StoreError as error:
+            if base is not None:
+                raise
+            broke_off = error
+        finally:
+            progress.end()
         rows.flush()
-        progress.end()
+        return broke_off
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
@@ -419,7 +448,7 @@ class Index:
     def _index_folder(self) -> Path | None:
         """Where the file lies; None: nowhere, for a store that is not there yet, or that only this process sees."""
         root = self._store.local_path(Key.root())
-        if _url_of(self._store) is None if root is None else not root.is_dir():
+        if _address_of(self._store) is None if root is None else not root.is_dir():
             return None
         try:
             return self._folder or cache_folder() / "index"
@@ -429,7 +458,7 @@ class Index:
     def _prefix(self) -> str:
         root = self._store.local_path(Key.root())
         if root is None:
-            where = f"url {_url_of(self._store)}"
+            where = f"address {_address_of(self._store)}"
         else:
             real = os.path.realpath(root)
             try:
@@ -505,6 +534,14 @@ class _Known:
                 (folder, f"{run_id}.", f"{run_id}/"),
             )
         }
+
+    def sizes(self) -> dict[str, int]:
+        return dict(
+            self.connection.execute(
+                "SELECT f.path, c.files FROM (SELECT folder, count(*) AS files FROM files GROUP BY folder) c "
+                "JOIN folders f ON f.id = c.folder"
+            )
+        )
 
     def files_in(self, folder: str) -> dict[str, tuple[int, FileRow]]:
         return {
@@ -617,6 +654,11 @@ def _about(connection: sqlite3.Connection, name: str, otherwise: Answer) -> Answ
     return value
 
 
+def _check_store(connection: sqlite3.Connection, store_id: str) -> None:
+    if _about(connection, "store_id", store_id) != store_id:
+        raise sqlite3.DatabaseError("the index of another store")
+
+
 def _say(connection: sqlite3.Connection, **facts: str | int) -> None:
     connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", facts.items())
 
@@ -714,9 +756,10 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return "locked" in str(error)
 
 
-def _url_of(store: Store) -> str | None:
-    url = getattr(store, "url", None)
-    return url if isinstance(url, str) and "://" in url else None
+def _address_of(store: Store) -> str | None:
+    """Where a store lies that is on no disk: its URL, and the server that was asked; None: in this process."""
+    address = getattr(store, "address", None)
+    return address if isinstance(address, str) else None
 
 
 # --- what SQL asks Python ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ since a copy over a store overwrites them all, and once an hour all are. Knows n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import zlib
@@ -21,16 +22,32 @@ from pathlib import Path
 from typing import Protocol
 
 from podium.errors import RunNotFound, StoreUnavailable
-from podium.runs.experiments import read_experiment
+from podium.runs.ahead import read_or_missing, reads_of
+from podium.runs.experiments import experiment_in, read_experiment
+from podium.runs.finding import FoundRun
 from podium.runs.fold import LogState, RunState, Status
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys, run_folder_name
-from podium.runs.reader import FoundRun, experiment_in, writer_lives
+from podium.runs.living import writer_lives
 from podium.runs.reader import refresh as read_again
+from podium.search.listing import REQUESTS_AT_ONCE, Listing, list_experiments
 from podium.search.writing import FileRow
 from podium.stores.contract import Store
+from podium.stores.fetched import Fetched
 from podium.stores.keys import Key, is_segment
+from podium.stores.together import ahead, together
 
-__all__ = ["Changed", "Folder", "Known", "OpenRun", "Place", "Survey", "fold", "stamp_of", "survey"]
+__all__ = [
+    "Changed",
+    "Folder",
+    "Known",
+    "OpenRun",
+    "Place",
+    "Survey",
+    "fetched_ahead",
+    "fold",
+    "stamp_of",
+    "survey",
+]
 
 _SETTLED_NS = 2_000_000_000
 _READ_BYTES = 1 << 22
@@ -43,6 +60,8 @@ _READ = (
     | getattr(os, "O_BINARY", 0)
 )
 _LOOKS = 5
+# What is read ahead of being folded, beside the one log that is next.
+_AHEAD_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +140,9 @@ class Known(Protocol):
     def files_in(self, folder: str) -> dict[str, tuple[int, FileRow]]:
         """Files of a folder by name, each with the number of its run."""
 
+    def sizes(self) -> dict[str, int]:
+        """How many files there are of each folder that has any, by path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -193,7 +215,11 @@ def survey(store: Store, known: Known, *, now_ms: int, thorough: bool = False) -
 
 @dataclass(slots=True)
 class _Listed:
-    """A store without folders that could be asked: one listing of everything below ``experiments/``."""
+    """A store without folders that could be asked: what matters below ``experiments/`` is listed at each look.
+
+    A file is what it was as long as the listing gives it the size and the stamp it had: nothing else is believed, so
+    that another store at the same place, or one in which anything was overwritten, is seen for what it is.
+    """
 
     store: Store
     known: Known
@@ -202,32 +228,17 @@ class _Listed:
     def look(self) -> Survey:
         found = Survey()
         open_runs = self.known.open_runs()
-        days: dict[str, dict[str, tuple[int, str]]] = {}
+        listing = list_experiments(self.store, self.known.sizes())
         known_places = self.known.places()
-        stamps: dict[str, list[str]] = {}
-        for entry in self.store.list(EXPERIMENTS):
-            match entry.key.segments:
-                case (_, experiment, "experiment.json") | (_, experiment, "edits", _):
-                    stamps.setdefault(experiment, []).append(f"{entry.key.name} {entry.stamp}")
-                case (_, experiment, "runs", day, name):
-                    parsed = LogName.parse(name)
-                    if parsed is not None and run_folder_name(parsed.run_id) == day:
-                        folder = f"{EXPERIMENTS}/{experiment}/runs/{day}"
-                        days.setdefault(folder, {})[name] = (entry.size, entry.stamp)
-                case _:
-                    pass
-        for experiment in {*stamps, *(folder.split("/")[1] for folder in days)}:
-            place, stamp = known_places.get(experiment), "|".join(sorted(stamps.get(experiment, ())))
-            if place is None or place.stamp != stamp:
-                place = _read_place(self.store, experiment, stamp)
-            found.places[experiment] = place
+        self._places(listing, known_places, found)
+        renamed = _renamed(found, known_places)
         known_folders = self.known.folders()
-        for folder, names in days.items():
+        for folder, names in listing.days.items():
             if folder not in known_folders:
                 found.folders[folder] = Folder(folder, "", self.now_ms, settled=False)
-            _compare(found, folder, names, self.known.files_in(folder), renamed=_renamed(found, known_places))
+            _compare(found, folder, names, self.known.files_in(folder), renamed=renamed)
         for folder in known_folders:
-            if folder not in days:
+            if folder not in listing.days:
                 found.gone_folders.append(folder)
                 found.gone.extend({number for number, _ in self.known.files_in(folder).values()})
         changed = {each.number for each in found.changed} | set(found.gone)
@@ -241,11 +252,43 @@ class _Listed:
                 found.statuses[run.number] = run.state.status(alive)
         return found
 
+    def _places(self, listing: Listing, known: Mapping[str, Place], found: Survey) -> None:
+        """Note all experiments; those whose files changed are read, together."""
+        changed = []
+        for experiment in listing.experiments:
+            place = known.get(experiment)
+            if place is None or place.stamp != listing.stamps.get(experiment, ""):
+                changed.append(experiment)
+            else:
+                found.places[experiment] = place
+        keys = [
+            key
+            for experiment in changed
+            for key in (
+                EXPERIMENTS / experiment / "experiment.json",
+                *listing.edits.get(experiment, ()),
+            )
+        ]
+        fetched = Fetched(self.store)
+        for key, data in zip(keys, together(self._read, keys, at_once=_at_once(self.store)), strict=True):
+            fetched.hold(key, 0, data)
+        for experiment in changed:
+            stamp, edits = listing.stamps.get(experiment, ""), listing.edits.get(experiment, ())
+            found.places[experiment] = _read_place(fetched, experiment, stamp, edits)
 
-def _read_place(store: Store, folder: str, stamp: str = "") -> Place:
+    def _read(self, key: Key) -> bytes | None:
+        return read_or_missing(self.store, key)
+
+
+def _at_once(store: Store) -> int:
+    """How many requests are worth making at once: where a store has an address, answers are waited for."""
+    return 1 if getattr(store, "address", None) is None else REQUESTS_AT_ONCE
+
+
+def _read_place(store: Store, folder: str, stamp: str = "", edits: Iterable[Key] | None = None) -> Place:
     """An experiment as its files describe it."""
     found = experiment_in(store, EXPERIMENTS / folder)
-    said = read_experiment(store, found)
+    said = read_experiment(store, found, edits)
     return Place(folder, found.name, _in_range(found.time_ms), said.deleted, said.tags, said.note, stamp)
 
 
@@ -536,7 +579,7 @@ def fold(
     Returns:
         The state, the files it was folded from, and the writers that live; None where nothing is left of it.
     """
-    state = before if before is not None and _only_grew(changed, before) else RunState(changed.run_id)
+    state = _begun_from(store, changed, before, afar=root is None)
     folded = _fold_local(root, changed, state, now_s) if root is not None else None
     if folded is None:
         folded = _fold_any(store, changed, state)
@@ -573,13 +616,105 @@ def _lives(root: str, changed: Changed, log: LogState, now_s: float) -> bool:
         return False
 
 
-def _only_grew(changed: Changed, before: RunState) -> bool:
-    """Whether each file that was folded is there, unchanged or longer than it was."""
+def fetched_ahead(
+    store: Store, several: Iterable[Changed], before: Mapping[int, RunState | None]
+) -> Iterator[tuple[Changed, Fetched]]:
+    """Runs that changed, each with a store that has read what `fold` needs of it, many of them at once.
+
+    Args:
+        store: that has to be listed.
+        several: the runs.
+        before: the states their rows were made from, by number, where they are known.
+
+    Raises:
+        StoreError: something could not be read, when its run is next.
+    """
+    wanted = []
+    for changed in several:
+        state = None if changed.number is None else before.get(changed.number)
+        wanted.append((changed, _reads(changed, state)))
+    reads = [read for _, each in wanted for read in each if read.size]
+    data = ahead(
+        lambda read: read_or_missing(store, read.key, read.start),
+        reads,
+        size_of=lambda read: read.size,
+        most_bytes=_AHEAD_BYTES,
+        at_once=_at_once(store),
+    )
+    with contextlib.closing(data):
+        for changed, several_reads in wanted:
+            fetched = Fetched(store)
+            for read in several_reads:
+                fetched.hold(read.key, read.start, next(data) if read.size else b"")
+            yield changed, fetched
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A value to be read from a byte on; about how much that is, 0 where it is known that nothing is new in it."""
+
+    key: Key
+    start: int
+    size: int
+
+
+def _reads(changed: Changed, before: RunState | None) -> list[_Read]:
+    """What of a run will be read, as far as a listing tells."""
+    grew = before is not None and _only_grew(changed, before, afar=True)
+    state = before if before is not None and grew else RunState(changed.run_id)
+    reads = []
+    for key, start in reads_of(_found_run(changed), state):
+        size, stamp = changed.files[key.name]
+        was = changed.known.get(key.name) if grew else None
+        if was is None or not _is_whole(key.name):
+            reads.append(_Read(key, start, max(size - start, 1)))
+        elif (was.size, was.stamp) == (size, stamp):
+            reads.append(_Read(key, start, 0))
+        else:  # whether it goes on from where it was is told by what stands before that
+            begin = max(0, start - _TAIL_BYTES)
+            reads.append(_Read(key, begin, size - begin))
+    return reads
+
+
+def _begun_from(store: Store, changed: Changed, before: RunState | None, *, afar: bool) -> RunState:
+    """The state to go on from: what was folded before, where all its logs only grew."""
+    if before is None or not _only_grew(changed, before, afar=afar):
+        return RunState(changed.run_id)
+    if afar:
+        logs = _found_run(changed).keys.logs
+        grown = [name for name, was in changed.known.items() if _is_whole(name) and _grew(changed, was)]
+        for name in grown:
+            log = before.logs.get(name.split(".")[1])
+            if log is not None and _tail_afar(store, logs / name, log.offset) != changed.known[name].tail:
+                return RunState(changed.run_id)
+    return before
+
+
+def _is_whole(name: str) -> bool:
+    """Whether a file among the logs is a whole log, and no part of one."""
+    parsed = LogName.parse(name)
+    return parsed is not None and parsed.end is None
+
+
+def _grew(changed: Changed, was: FileRow) -> bool:
+    return changed.files[was.name] != (was.size, was.stamp)
+
+
+def _only_grew(changed: Changed, before: RunState, *, afar: bool) -> bool:
+    """Whether each file that was folded is there, unchanged or longer than it was.
+
+    Of a file in a bucket that is longer, the bytes before where it was read to tell whether it is the same.
+    """
     parts: dict[str, list[tuple[int, int]]] = {}
     for name in changed.files:
         parsed = LogName.parse(name)
-        if parsed is not None and parsed.end is not None:
+        if parsed is None:
+            continue
+        log = before.logs.get(parsed.writer_id)
+        if parsed.end is not None:
             parts.setdefault(parsed.writer_id, []).append((parsed.start, parsed.end))
+        elif log is not None and name not in changed.known and changed.files[name][0] < log.offset:
+            return False  # a whole log was put beside its parts, and they count no more; it is shorter
     for name, was in changed.known.items():
         now = changed.files.get(name)
         parsed = LogName.parse(name)
@@ -591,7 +726,9 @@ def _only_grew(changed: Changed, before: RunState) -> bool:
             if parsed.end is None or log is None or _covered(parts.get(parsed.writer_id, [])) < log.offset:
                 return False
         elif now != (was.size, was.stamp) and (
-            parsed.end is not None or now[0] <= was.size or not _same_file(now[1], was.stamp)
+            parsed.end is not None
+            or now[0] <= was.size
+            or not (was.tail if afar else _same_file(now[1], was.stamp))
         ):
             return False
     return bool(changed.known)
@@ -692,13 +829,7 @@ def _tail(opened: int, offset: int) -> int:
 
 def _fold_any(store: Store, changed: Changed, state: RunState) -> tuple[RunState, tuple[FileRow, ...]] | None:
     """Fold logs in whatever parts they lie, through the store."""
-    _, experiment, _, _ = changed.folder.split("/")
-    folder = EXPERIMENTS / experiment
-    found = FoundRun(RunKeys.within(folder, experiment, changed.run_id))
-    for name in changed.files:
-        parsed = LogName.parse(name)
-        if parsed is not None:
-            found.logs.setdefault(parsed.writer_id, []).append(parsed)
+    found = _found_run(changed)
     try:
         state = read_again(store, found, state)
     except RunNotFound:
@@ -710,5 +841,31 @@ def _fold_any(store: Store, changed: Changed, state: RunState) -> tuple[RunState
             log = state.logs.get(parsed.writer_id)
             end = size if parsed.end is None else parsed.end
             sealed = log is not None and log.end is not None and log.offset >= end
-            rows.append(FileRow(name, size, stamp, sealed))
+            tail = 0
+            if parsed.end is None and log is not None and not sealed:
+                was = changed.known.get(name)
+                tail = _tail_afar(store, found.keys.logs / name, log.offset)
+                if was is not None and (was.size, was.stamp) == (size, stamp):
+                    tail = was.tail  # nothing of it was read
+            rows.append(FileRow(name, size, stamp, sealed, tail))
     return state, tuple(rows)
+
+
+def _tail_afar(store: Store, key: Key, offset: int) -> int:
+    """As `_tail`, of what was read of a value; 0 where that was not read."""
+    held = store.held(key) if isinstance(store, Fetched) else None
+    start = max(0, offset - _TAIL_BYTES)
+    if held is None or held[0] > start or held[0] + len(held[1]) < offset:
+        return 0
+    return zlib.crc32(held[1][start - held[0] : offset - held[0]])
+
+
+def _found_run(changed: Changed) -> FoundRun:
+    """The run that changed, with the files that were seen of it."""
+    _, experiment, _, _ = changed.folder.split("/")
+    found = FoundRun(RunKeys.within(EXPERIMENTS / experiment, experiment, changed.run_id))
+    for name in changed.files:
+        parsed = LogName.parse(name)
+        if parsed is not None:
+            found.logs.setdefault(parsed.writer_id, []).append(parsed)
+    return found

@@ -63,6 +63,7 @@ class Dialect:
         exclusive: whether ``pipe_file(mode="create")`` is decided by the server.
         takes_loop: whether it is made with an event loop.
         puts_whole: whether a value is seen only when all of it was sent.
+        finds_prefixes: whether ``find`` takes a ``prefix``, and the server then looks at nothing else.
         read_options: of ``cat_file`` and ``get_file``, so that one read is one request.
         write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
@@ -75,6 +76,7 @@ class Dialect:
     exclusive: bool = False
     takes_loop: bool = False
     puts_whole: bool = False
+    finds_prefixes: bool = False
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
@@ -179,6 +181,7 @@ _TABLE: Mapping[str, Dialect] = {
         exclusive=True,
         takes_loop=True,
         puts_whole=True,
+        finds_prefixes=True,
         # With more, s3fs asks for the size first and then for ranges, perhaps of two values.
         read_options={"max_concurrency": 1},
         write_options={"max_concurrency": 4},
@@ -192,6 +195,7 @@ _TABLE: Mapping[str, Dialect] = {
         exclusive=True,
         takes_loop=True,
         puts_whole=True,
+        finds_prefixes=True,
         settings=_gcs_settings,
         tune=_gcs_tune,
         close=_gcs_close,
@@ -201,6 +205,7 @@ _TABLE: Mapping[str, Dialect] = {
         exclusive=True,
         takes_loop=True,
         puts_whole=True,
+        finds_prefixes=True,
         settings=_azure_settings,
         close=_azure_close,
         whose=_azure_whose,

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
+from podium.ids import new_id
 from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
 from podium.stores.ioloop import io_loop
-from podium.stores.keys import Key
+from podium.stores.keys import Key, is_segment
 from podium.stores.probing import decides_races
 from podium.stores.progress import progress_of
 from podium.stores.retrying import Retrying
@@ -184,17 +185,38 @@ class RemoteStore:
 
     def list(self, prefix: Key) -> Iterator[Entry]:
         """See `Store.list`. Objects whose name no key has are passed over."""
+        if prefix.segments and self.lists_in_part:
+            # Of a folder where nothing lies s3fs would ask twice more, whether it is a value.
+            return self.list_beginning(prefix, "")
+        return self._found(prefix, f"{self._root}/{prefix}" if prefix.segments else self._root, "")
+
+    @property
+    def lists_in_part(self) -> bool:
+        """See `PartLister`."""
+        return self._dialect.finds_prefixes
+
+    def list_folders(self, prefix: Key) -> set[Key]:
+        """See `PartLister`. One request for each thousand of them."""
         folder = f"{self._root}/{prefix}" if prefix.segments else self._root
-        try:
-            found = self._fs.find(folder, detail=True)
-        except FileNotFoundError as error:
-            if _code_of(error) in _NO_BUCKET:
-                raise self._meaning(error, "list", prefix) from error
-            return
-        except Exception as error:
-            raise self._meaning(error, "list", prefix) from error
+        found: Any = self._listed(prefix, lambda: self._fs.ls(folder, detail=True)) or []
+        paths = (
+            str(self._fs._strip_protocol(about["name"])).rstrip("/")
+            for about in found
+            if about.get("type") == "directory"
+        )
+        names = (path.rpartition("/")[2] for path in paths if path.startswith(f"{folder}/"))
+        return {prefix / name for name in names if is_segment(name)}
+
+    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+        """See `PartLister`. One request for each thousand of them."""
+        return self._found(prefix, self._root, "/".join((*prefix.segments, begins)))
+
+    def _found(self, prefix: Key, folder: str, begins: str) -> Iterator[Entry]:
+        """The values below ``folder`` whose path from there begins so."""
+        options = {"prefix": begins} if begins else {}
+        found = self._listed(prefix, lambda: self._fs.find(folder, detail=True, **options))
         begin = f"{self._root}/"
-        inside = f"{folder}/"
+        inside = f"{folder}/{begins}"
         # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
         details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
         for name, about in details.items():
@@ -206,6 +228,17 @@ class RemoteStore:
             except Invalid:
                 continue
             yield Entry(key, int(about.get("size") or 0), _stamp(about))
+
+    def _listed(self, prefix: Key, ask: Callable[[], object]) -> object:
+        """What a filesystem found; None where it says that there is no such folder."""
+        try:
+            return ask()
+        except FileNotFoundError as error:
+            if _code_of(error) in _NO_BUCKET:
+                raise self._meaning(error, "list", prefix) from error
+            return None
+        except Exception as error:
+            raise self._meaning(error, "list", prefix) from error
 
     def delete(self, key: Key) -> None:
         """See `Store.delete`."""
@@ -407,13 +440,17 @@ def _stamp(about: Mapping[str, Any]) -> str:
         "LastModified",
         "last_modified",
         "mtime",
+        "modified",
         "updated",
+        "created",
         "ino",
     )
     parts = (about.get(name) for name in named)
     texts = [
         each.isoformat() if isinstance(each, datetime) else str(each) for each in parts if each is not None
     ]
+    if not texts:
+        texts = [new_id()]  # one that says nothing but the size: nobody can tell, so it is new at each look
     return "|".join((*texts, str(about.get("size"))))
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from podium.errors import StoreUnavailable
 from podium.stores.contract import Entry, Source, Store
+from podium.stores.folders import beginning, folders_in, part_lister
 from podium.stores.keys import Key
 
 __all__ = ["Retrying"]
@@ -107,6 +108,19 @@ class Retrying:
     def list(self, prefix: Key) -> Iterator[Entry]:
         """See `Store.list`. Read to its end at once: half of one and then another would name values twice."""
         return iter(self._again(lambda: [*self._store.list(prefix)]))
+
+    @property
+    def lists_in_part(self) -> bool:
+        """See `PartLister`: what the wrapped store says."""
+        return part_lister(self._store) is not None
+
+    def list_folders(self, prefix: Key) -> set[Key]:
+        """See `PartLister`."""
+        return self._again(lambda: folders_in(self._store, prefix))
+
+    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+        """See `PartLister`. Read to its end at once, as `list` is."""
+        return iter(self._again(lambda: [*beginning(self._store, prefix, begins)]))
 
     def delete(self, key: Key) -> None:
         """See `Store.delete`."""

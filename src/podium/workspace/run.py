@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from podium.errors import ArtifactNotFound, Conflict, near_names
+from podium.runs.ahead import logs_ahead
 from podium.runs.columns import read_columns
 from podium.runs.finding import FoundRun
 from podium.search.goals import Goal, known_goal
@@ -267,13 +268,18 @@ class Run:
 
     def history(self, *keys: str) -> History:
         """Every point of some metrics; no key: of all. A key without points has none."""
-        return History(self._series(keys))
+        return History(_series_of([self], keys))
 
-    def _series(self, keys: Sequence[str]) -> list[Series]:
-        columns = read_columns(self._source.store, self._found(), self._now().state(), keys)
+    def _series(self, store: Store, found: FoundRun, keys: Sequence[str]) -> list[Series]:
+        columns = read_columns(store, found, self._state_in(store), keys)
         return [
             Series(self.run_id, key, each.steps, each.times_ms, each.values) for key, each in columns.items()
         ]
+
+    def _state_in(self, store: Store) -> RunState:
+        """The fold of its logs; read from this store if they were not read yet."""
+        del store
+        return self._now().state()
 
     def _found(self) -> FoundRun:
         return self._source.found
@@ -382,7 +388,7 @@ class Runs(Table[Run]):
 
     def history(self, *keys: str) -> History:
         """Every point of some metrics of all these runs, one long table; no key: of all metrics."""
-        return History([series for run in self for series in run._series(keys)])
+        return History(_series_of(list(self), keys))
 
     def _lookup(self, row: Any, field: str) -> object:
         from podium.workspace.subjects import subject_of
@@ -418,6 +424,17 @@ class Runs(Table[Run]):
             differing = params
         metrics = [each for each in names if each.startswith("metrics.")]
         return list(dict.fromkeys(["run_name", *differing, *metrics, "status", "start_time", "run_id"]))
+
+
+def _series_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Series]:
+    """The points of runs, one after the other; of those in a bucket many logs are read at once, and each once."""
+    found = [run._found() for run in runs]
+    stores = logs_ahead((run._source.store, each) for run, each in zip(runs, found, strict=True))
+    return [
+        series
+        for run, each, store in zip(runs, found, stores, strict=True)
+        for series in run._series(store, each, keys)
+    ]
 
 
 @functools.lru_cache(maxsize=256)

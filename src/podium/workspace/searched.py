@@ -47,8 +47,15 @@ class SearchedRun(Run):
             error=row.error,
             deleted=facts.deleted,
             dropped=facts.dropped,
-            state=_FromLogs(self._source),
+            state=self._logs,
         )
+
+    @functools.cached_property
+    def _logs(self) -> _FromLogs:
+        return _FromLogs(self._source)
+
+    def _state_in(self, store: Store) -> RunState:
+        return self._logs(store)
 
     @functools.cached_property
     def _source(self) -> RunSource:  # type: ignore[override]  # as above
@@ -69,7 +76,7 @@ class _FromLogs:
     source: RunSource
     state: RunState | None = None
 
-    def __call__(self) -> RunState:
+    def __call__(self, store: Store | None = None) -> RunState:
         if self.state is None:
-            self.state = read_run(self.source.store, self.source.found)
+            self.state = read_run(store or self.source.store, self.source.found)
         return self.state

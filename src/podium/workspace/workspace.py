@@ -23,6 +23,7 @@ from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
 from podium.stores.keys import Key
 from podium.stores.places import Place, find_place, may_run_code
+from podium.stores.together import together
 from podium.table import Table
 from podium.workspace import endings
 from podium.workspace.access import Access
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
     from podium.models.model import Model
+    from podium.runs.fold import RunState
     from podium.search.comparing import Comparison
     from podium.search.index import Index
     from podium.workspace.model_places import ModelPlaces
@@ -229,13 +231,29 @@ class Workspace:
         if isinstance(run_id, Run):
             run_id = run_id.run_id
         self._access.check_known()
+        run, state = self._found_run(run_id)
+        warn_of_conflicts(run.run_id, state)
+        warn_of_bad_lines(run.run_id, state)
+        return run
+
+    def _several_runs(self, runs: Sequence[RunLike]) -> list[Run]:
+        """Runs, each given as such or by its id; in a bucket those are looked for at once."""
+        if self._store.local_path(Key.root()) is not None:
+            return [each if isinstance(each, Run) else self.get_run(each) for each in runs]
+        ids = [each for each in dict.fromkeys(runs) if not isinstance(each, Run)]
+        if ids:
+            self._access.check_known()
+        found = dict(zip(ids, together(self._found_run, ids), strict=True))
+        for run, state in found.values():
+            warn_of_conflicts(run.run_id, state)
+            warn_of_bad_lines(run.run_id, state)
+        return [each if isinstance(each, Run) else found[each][0] for each in runs]
+
+    def _found_run(self, run_id: str) -> tuple[Run, RunState]:
         found = find_run(self._store, run_id)
         state = read_run(self._store, found)
-        warn_of_conflicts(found.run_id, state)
-        warn_of_bad_lines(found.run_id, state)
-        return Run(
-            facts_of(found, state, status_of(self._store, found, state)), RunSource(self._store, found)
-        )
+        facts = facts_of(found, state, status_of(self._store, found, state))
+        return Run(facts, RunSource(self._store, found)), state
 
     def search_runs(
         self,
@@ -289,7 +307,7 @@ class Workspace:
 
         if isinstance(runs, str | Run):
             raise TypeError(f"compare takes several runs, not {runs!r}. Write compare([one, other]).")
-        return compare_runs([each if isinstance(each, Run) else self.get_run(each) for each in runs])
+        return compare_runs(self._several_runs(runs))
 
     def _runs_index(self) -> Index:
         self._access.check_known()
