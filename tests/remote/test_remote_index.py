@@ -14,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import fsspec
 import pytest
 from fsspec.asyn import sync
+from fsspec.implementations.memory import MemoryFileSystem
 
 from podium import Workspace
 from podium.errors import StoreError, StoreUnavailable
@@ -345,6 +347,29 @@ def test_an_object_that_was_overwritten_is_read_again_though_its_size_is_the_sam
     assert [row.facts.metrics["loss"].last for row in _rows(index)] == [0.7]
 
 
+def test_a_filesystem_that_tells_nothing_but_sizes_is_read_anew_at_each_look(tmp_path: Path) -> None:
+    class Timeless(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+        protocol = "timeless"
+        store: ClassVar[dict[str, object]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+
+        def ls(self, path: str, detail: bool = True, **options: object) -> list[Any]:
+            found = super().ls(path, detail=detail, **options)
+            return [{k: v for k, v in each.items() if k != "created"} for each in found] if detail else found
+
+    fsspec.register_implementation("timeless", Timeless, clobber=True)
+    store = RemoteStore("timeless://store")
+    ((key, data),) = whole_part("fraud", sealed(0.5)).items()
+    store.put(key, data)
+    index = Index(store, folder=tmp_path / "index")
+    assert [row.facts.metrics["loss"].last for row in _rows(index)] == [0.5]
+
+    store.put(key, data.replace(b"0.5", b"0.7"))
+
+    assert [row.facts.metrics["loss"].last for row in _rows(index)] == [0.7]
+    index.close()
+
+
 def test_objects_that_were_deleted_take_their_runs_along(bucket: Bucket, index: Index) -> None:
     one, other = whole_part("fraud", sealed()), whole_part("churn", sealed())
     bucket.put(one | other)
@@ -506,6 +531,22 @@ def test_histories_of_many_runs_are_read_side_by_side_each_log_once(bucket: Buck
     assert [each.value for each in points] == [each / 40 for each in range(40)]
     assert bucket.proxy.kinds() == {"get": 40}
     assert bucket.proxy.most_in_flight == 32
+    workspace.close()
+
+
+def test_the_history_of_a_found_run_is_read_though_its_parts_were_put_together_since(bucket: Bucket) -> None:
+    keys = RunKeys.of("fraud", new_run_id(BEGAN_MS))
+    log = lines(SESSION, *(Metrics(step, {"loss": step / 10}) for step in range(9)))
+    cut = log.index(b"\n", len(log) // 2) + 1
+    parts = {keys.part(WRITER, 0, cut): log[:cut], keys.part(WRITER, cut, len(log)): log[cut:]}
+    bucket.put(parts)
+    workspace = Workspace(bucket.store)
+    found, fetched = workspace.search_runs(), workspace.get_run(keys.run_id)
+    bucket.put({keys.part(WRITER, 0, len(log)): log})
+    bucket.delete(*parts)
+
+    for points in (found.history("loss"), fetched.history("loss")):
+        assert [each.value for each in points] == [step / 10 for step in range(9)]
     workspace.close()
 
 
