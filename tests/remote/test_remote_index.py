@@ -220,6 +220,25 @@ def test_an_experiment_of_many_pages_is_listed_by_its_days(bucket: Bucket, index
     }
 
 
+def test_another_server_is_looked_at_alike(
+    moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Proxy(moto_server.port).running() as proxy:
+        bucket = Bucket(moto_server, proxy, new_url())
+        index = Index(bucket.store, folder=tmp_path / "index")
+        bucket.put(many_runs("fraud", 12, days=3) | many_runs("churn", 2))
+        same_as_folding(index, bucket)
+        bucket.put(whole_part("fraud", sealed()))
+        proxy.forget()
+
+        assert len(_rows(index)) == 15
+
+        assert proxy.kinds() == {"list": 5, "get": 2}
+        same_as_folding(index, bucket)
+        index.close()
+
+
 # --- later looks ----------------------------------------------------------------------------------------------------
 
 

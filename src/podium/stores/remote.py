@@ -185,8 +185,7 @@ class RemoteStore:
 
     def list(self, prefix: Key) -> Iterator[Entry]:
         """See `Store.list`. Objects whose name no key has are passed over."""
-        if prefix.segments and self.lists_in_part:
-            # Of a folder where nothing lies s3fs would ask twice more, whether it is a value.
+        if prefix.segments and self._dialect.asks_again:
             return self.list_beginning(prefix, "")
         return self._found(prefix, f"{self._root}/{prefix}" if prefix.segments else self._root, "")
 
