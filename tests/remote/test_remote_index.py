@@ -257,20 +257,33 @@ def test_where_nothing_is_new_nothing_is_read(bucket: Bucket, index: Index, tmp_
     another_process.close()
 
 
+SEARCHES = """
+import sys
+from podium import Workspace
+from podium.stores import RemoteStore
+store = RemoteStore(sys.argv[1], key=sys.argv[2], secret=sys.argv[3], endpoint_url=sys.argv[4])
+print(len(Workspace(store).search_runs()))
+"""
+
+
+def test_processes_that_look_for_the_first_time_at_once_share_the_work(bucket: Bucket) -> None:
+    bucket.put(many_runs("fraud", 60))
+    command = [sys.executable, "-c", SEARCHES, bucket.url, KEY, SECRET, bucket.proxy.url]
+
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+
+    assert [each.communicate(timeout=120)[0] for each in processes] == ["60\n"] * 3
+    logs = [key for key, _ in bucket.read() if "/runs/" in key]
+    assert len(logs) == len(set(logs)) == 60, "one reads a log, the others wait for its index"
+
+
 def test_a_new_process_finds_the_index_in_the_users_cache(bucket: Bucket) -> None:
     bucket.put(many_runs("fraud", 5))
     Workspace(bucket.opened()).search_runs()
-    code = (
-        "import sys; from podium import Workspace; from podium.stores import RemoteStore\n"
-        "store = RemoteStore(sys.argv[1], key=sys.argv[2], secret=sys.argv[3], endpoint_url=sys.argv[4])\n"
-        "print(len(Workspace(store).search_runs()))"
-    )
     bucket.proxy.forget()
 
-    arguments = [bucket.url, KEY, SECRET, bucket.proxy.url]
-    told = subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", SEARCHES, bucket.url, KEY, SECRET, bucket.proxy.url]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
 
     assert told.stdout == "5\n"
     assert [key for key, _ in bucket.read()] == ["podium.json"], "is it a store this podium knows?"
