@@ -92,6 +92,6 @@ def test_a_listing_of_a_folder_where_nothing_lies_is_one_request(seaweedfs_serve
         store = RemoteStore(new_url(), **{**seaweedfs_server.options(), "endpoint_url": proxy.url})
 
         assert list(store.list(EXPERIMENT)) == []
-        assert list(store.list_beginning(EXPERIMENT, "e")) == []
+        assert list(store._list_beginning(EXPERIMENT, "e")) == []
 
         assert proxy.kinds() == {"list": 2}

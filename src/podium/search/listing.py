@@ -68,11 +68,11 @@ def list_experiments(store: Store, sizes: Mapping[str, int]) -> Listing:
     lister = part_lister(store)
     if lister is None:
         return _gathered([_sorted_out(store.list(EXPERIMENTS))])
-    folders = sorted(lister.list_folders(EXPERIMENTS))
+    folders = sorted(lister._list_folders(EXPERIMENTS))
     wanted = together(lambda folder: _listings_of(lister, folder, sizes), folders, at_once=_AT_ONCE)
     return _gathered(
         together(
-            lambda each: _sorted_out(lister.list_beginning(*each)),
+            lambda each: _sorted_out(lister._list_beginning(*each)),
             [each for several in wanted for each in several],
             at_once=_AT_ONCE,
         )
@@ -86,7 +86,7 @@ def _listings_of(lister: PartLister, folder: Key, sizes: Mapping[str, int]) -> l
     if known and sum(known.values()) <= _LISTED_IN_ONE_GO:
         return [(folder, _DESCRIPTION), (runs, "")]
     # Which days there are now is asked, so that no day is missed, however it is cut.
-    days = [each.name for each in lister.list_folders(runs)]
+    days = [each.name for each in lister._list_folders(runs)]
     guess = 0 if known else _CUTS * _LISTED_IN_ONE_GO // max(len(days), 1)
     weights = {day: known.get(day, guess) for day in days}
     return [(folder, _DESCRIPTION), *((runs, begins) for begins in beginnings(weights, _LISTED_IN_ONE_GO))]
