@@ -57,13 +57,13 @@ class Failing(Fetched):
         self._ask()
         return super().list(prefix)
 
-    def list_folders(self, prefix: Key) -> set[Key]:
+    def _list_folders(self, prefix: Key) -> set[Key]:
         self._ask()
-        return super().list_folders(prefix)
+        return super()._list_folders(prefix)
 
-    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+    def _list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
         self._ask()
-        return super().list_beginning(prefix, begins)
+        return super()._list_beginning(prefix, begins)
 
 
 class HistoryOfABucket(RuleBasedStateMachine):

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from podium.runs.fold import Status
-from podium.search.refresh import Changed, fold
+from podium.search.folding import fold
+from podium.search.refresh import Changed
 from podium.search.writing import FoldedRun, Rows, connect
 from podium.stores.local import LocalStore
 

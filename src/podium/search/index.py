@@ -37,7 +37,8 @@ from podium.runs.writer import flush_open_writers
 from podium.search.building import Progress, build, release_shards
 from podium.search.evaluate import like, matches, sort
 from podium.search.expressions import Expr, OrderKey
-from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, fetched_ahead, fold, survey
+from podium.search.folding import fetched_ahead, fold
+from podium.search.refresh import Changed, Folder, OpenRun, Place, Survey, survey
 from podium.search.rows import FoundRow, subject_of_row
 from podium.search.sql import Unsayable, bindable, selection
 from podium.search.writing import BUSY_S, VERSION, FileRow, FoldedRun, Rows, connect, key_number

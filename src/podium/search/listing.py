@@ -17,9 +17,9 @@ from podium.stores.folders import PartLister, part_lister
 from podium.stores.keys import Key
 from podium.stores.together import together
 
-__all__ = ["REQUESTS_AT_ONCE", "Listing", "beginnings", "list_experiments"]
+__all__ = ["Listing", "beginnings", "list_experiments", "requests_at_once"]
 
-REQUESTS_AT_ONCE = 32
+_AT_ONCE = 32
 
 # Pages of a listing come one after the other, a thousand keys each: so many keys are listed in one go.
 _LISTED_IN_ONE_GO = 4_000
@@ -50,6 +50,11 @@ class Listing:
         return {*self.stamps, *(day.split("/")[1] for day in self.days)}
 
 
+def requests_at_once(store: Store) -> int:
+    """How many requests are worth making at once: where a store has an address, answers are waited for."""
+    return 1 if getattr(store, "address", None) is None else _AT_ONCE
+
+
 def list_experiments(store: Store, sizes: Mapping[str, int]) -> Listing:
     """All there is of experiments and logs.
 
@@ -63,13 +68,13 @@ def list_experiments(store: Store, sizes: Mapping[str, int]) -> Listing:
     lister = part_lister(store)
     if lister is None:
         return _gathered([_sorted_out(store.list(EXPERIMENTS))])
-    folders = sorted(lister.list_folders(EXPERIMENTS))
-    wanted = together(lambda folder: _listings_of(lister, folder, sizes), folders, at_once=REQUESTS_AT_ONCE)
+    folders = sorted(lister._list_folders(EXPERIMENTS))
+    wanted = together(lambda folder: _listings_of(lister, folder, sizes), folders, at_once=_AT_ONCE)
     return _gathered(
         together(
-            lambda each: _sorted_out(lister.list_beginning(*each)),
+            lambda each: _sorted_out(lister._list_beginning(*each)),
             [each for several in wanted for each in several],
-            at_once=REQUESTS_AT_ONCE,
+            at_once=_AT_ONCE,
         )
     )
 
@@ -81,7 +86,7 @@ def _listings_of(lister: PartLister, folder: Key, sizes: Mapping[str, int]) -> l
     if known and sum(known.values()) <= _LISTED_IN_ONE_GO:
         return [(folder, _DESCRIPTION), (runs, "")]
     # Which days there are now is asked, so that no day is missed, however it is cut.
-    days = [each.name for each in lister.list_folders(runs)]
+    days = [each.name for each in lister._list_folders(runs)]
     guess = 0 if known else _CUTS * _LISTED_IN_ONE_GO // max(len(days), 1)
     weights = {day: known.get(day, guess) for day in days}
     return [(folder, _DESCRIPTION), *((runs, begins) for begins in beginnings(weights, _LISTED_IN_ONE_GO))]

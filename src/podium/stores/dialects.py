@@ -64,6 +64,7 @@ class Dialect:
         takes_loop: whether it is made with an event loop.
         puts_whole: whether a value is seen only when all of it was sent.
         finds_prefixes: whether ``find`` takes a ``prefix``, and the server then looks at nothing else.
+        asks_again: whether ``find`` in a folder where nothing lies asks twice more, if it is no prefix.
         read_options: of ``cat_file`` and ``get_file``, so that one read is one request.
         write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
@@ -77,6 +78,7 @@ class Dialect:
     takes_loop: bool = False
     puts_whole: bool = False
     finds_prefixes: bool = False
+    asks_again: bool = False
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
@@ -182,6 +184,7 @@ _TABLE: Mapping[str, Dialect] = {
         takes_loop=True,
         puts_whole=True,
         finds_prefixes=True,
+        asks_again=True,
         # With more, s3fs asks for the size first and then for ranges, perhaps of two values.
         read_options={"max_concurrency": 1},
         write_options={"max_concurrency": 4},

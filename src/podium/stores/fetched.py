@@ -63,15 +63,15 @@ class Fetched:
         return self._store.list(prefix)
 
     @property
-    def lists_in_part(self) -> bool:
+    def _lists_in_part(self) -> bool:
         """See `PartLister`: what the wrapped store says."""
         return part_lister(self._store) is not None
 
-    def list_folders(self, prefix: Key) -> set[Key]:
+    def _list_folders(self, prefix: Key) -> set[Key]:
         """See `PartLister`."""
         return folders_in(self._store, prefix)
 
-    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+    def _list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
         """See `PartLister`."""
         return beginning(self._store, prefix, begins)
 

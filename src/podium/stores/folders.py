@@ -19,25 +19,28 @@ __all__ = ["PartLister", "beginning", "folders_in", "part_lister"]
 
 @runtime_checkable
 class PartLister(Protocol):
-    """What a store may offer beside the verbs: listings that pass over what is not asked for."""
+    """What a store of podium's may offer beside the verbs: listings that pass over what is not asked for.
+
+    No part of the contract, hence the names: whoever writes a store need not know of it.
+    """
 
     @property
-    def lists_in_part(self) -> bool:
+    def _lists_in_part(self) -> bool:
         """Whether the two below cost no more requests than what they return; else they are answered all the same."""
         ...
 
-    def list_folders(self, prefix: Key) -> set[Key]:
+    def _list_folders(self, prefix: Key) -> set[Key]:
         """The folders right below ``prefix``; where the store keeps empty ones those too."""
         ...
 
-    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+    def _list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
         """Every value below ``prefix`` whose path from there begins with ``begins``, which may end in a name."""
         ...
 
 
 def part_lister(store: Store) -> PartLister | None:
     """The store itself, where it lists in part for less than the whole."""
-    return store if isinstance(store, PartLister) and store.lists_in_part else None
+    return store if isinstance(store, PartLister) and store._lists_in_part else None
 
 
 def folders_in(store: Store, prefix: Key) -> set[Key]:
@@ -50,7 +53,7 @@ def folders_in(store: Store, prefix: Key) -> set[Key]:
     if root is None:
         lister = part_lister(store)
         if lister is not None:
-            return lister.list_folders(prefix)
+            return lister._list_folders(prefix)
         depth = len(prefix.segments)
         paths = (entry.key.segments for entry in store.list(prefix))
         return {prefix / path[depth] for path in paths if len(path) > depth + 1}
@@ -71,7 +74,7 @@ def beginning(store: Store, prefix: Key, begins: str) -> Iterator[Entry]:
     """Every value below ``prefix`` whose path from there begins with ``begins``."""
     lister = part_lister(store)
     if lister is not None:
-        yield from lister.list_beginning(prefix, begins)
+        yield from lister._list_beginning(prefix, begins)
         return
     depth = len(prefix.segments)
     for entry in store.list(prefix):

@@ -220,17 +220,16 @@ class RemoteStore:
 
     def list(self, prefix: Key) -> Iterator[Entry]:
         """See `Store.list`. Objects whose name no key has are passed over."""
-        if prefix.segments and self.lists_in_part:
-            # Of a folder where nothing lies s3fs would ask twice more, whether it is a value.
-            return self.list_beginning(prefix, "")
+        if prefix.segments and self._dialect.asks_again:
+            return self._list_beginning(prefix, "")
         return self._found(prefix, f"{self._root}/{prefix}" if prefix.segments else self._root, "")
 
     @property
-    def lists_in_part(self) -> bool:
+    def _lists_in_part(self) -> bool:
         """See `PartLister`."""
         return self._dialect.finds_prefixes
 
-    def list_folders(self, prefix: Key) -> set[Key]:
+    def _list_folders(self, prefix: Key) -> set[Key]:
         """See `PartLister`. One request for each thousand of them."""
         folder = f"{self._root}/{prefix}" if prefix.segments else self._root
         found: Any = self._listed(prefix, lambda: self._fs.ls(folder, detail=True)) or []
@@ -242,7 +241,7 @@ class RemoteStore:
         names = (path.rpartition("/")[2] for path in paths if path.startswith(f"{folder}/"))
         return {prefix / name for name in names if is_segment(name)}
 
-    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+    def _list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
         """See `PartLister`. One request for each thousand of them."""
         return self._found(prefix, self._root, "/".join((*prefix.segments, begins)))
 

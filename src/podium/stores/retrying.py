@@ -110,15 +110,15 @@ class Retrying:
         return iter(self._again(lambda: [*self._store.list(prefix)]))
 
     @property
-    def lists_in_part(self) -> bool:
+    def _lists_in_part(self) -> bool:
         """See `PartLister`: what the wrapped store says."""
         return part_lister(self._store) is not None
 
-    def list_folders(self, prefix: Key) -> set[Key]:
+    def _list_folders(self, prefix: Key) -> set[Key]:
         """See `PartLister`."""
         return self._again(lambda: folders_in(self._store, prefix))
 
-    def list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
+    def _list_beginning(self, prefix: Key, begins: str) -> Iterator[Entry]:
         """See `PartLister`. Read to its end at once, as `list` is."""
         return iter(self._again(lambda: [*beginning(self._store, prefix, begins)]))
 
