@@ -25,6 +25,8 @@ class Fate(Enum):
     ERROR_500 = "the server never sees it, the answer is an error"
     CONFLICT_409 = "the server never sees it, the answer is a conflict"
     THROTTLED_503 = "the server never sees it, the answer is SlowDown"
+    THROTTLED_429 = "the server never sees it, the answer is that there were too many"
+    FORBIDDEN_403 = "the server never sees it, the answer is that it may not be"
     LATE = "the answer is an error, and the server serves it later"
     HANGS = "nothing happens until the proxy is told to go on"
 
@@ -107,7 +109,8 @@ class Proxy:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
         }
         with self._guard:
-            request = Request(len(self.requests), method, path, "if-none-match" in headers)
+            condition = "if-none-match" in headers or "ifGenerationMatch=0" in path
+            request = Request(len(self.requests), method, path, condition)
             self.requests.append(request)
         fate = self.schedule(request)
         if "expect" in headers:
@@ -134,6 +137,10 @@ class Proxy:
             writer.write(_error(409, "ConditionalRequestConflict"))
         if fate is Fate.THROTTLED_503:
             writer.write(_error(503, "ServiceUnavailable"))
+        if fate is Fate.THROTTLED_429:
+            writer.write(_error(429, "TooManyRequests"))
+        if fate is Fate.FORBIDDEN_403:
+            writer.write(_error(403, "AuthorizationPermissionMismatch"))
         if fate is Fate.LATE:
             await writer.drain()
             writer.close()

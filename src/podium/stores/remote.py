@@ -41,12 +41,15 @@ _CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
 _CONFLICTS_ENDURED = 10
 _LONGEST_CONFLICT_WAIT_S = 1.0
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
+# Of Azure's 409s one says that the object is there; its clients raise "exists" for each. Others give no such word.
+_EXISTS = frozenset({None, "BlobAlreadyExists", "PreconditionFailed"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _jitter = random.SystemRandom()
 
 # What this process has learnt of a place: whether its create decides races. Never written anywhere.
 _decides: dict[tuple[object, ...], bool] = {}
+_buckets_seen: set[tuple[object, ...]] = set()
 _alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
 
 
@@ -76,8 +79,9 @@ class RemoteStore:
         _alive.add(self)
         if self._dialect.takes_loop:
             weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
-        # A bucket decides or does not, wherever in it a store lies.
-        place = (self._dialect.scheme, self._root.partition("/")[0])
+        # A bucket decides or does not, wherever in it a store lies; one name may lead to several servers.
+        bucket = self._root.partition("/")[0]
+        place = (self._dialect.scheme, self._dialect.whose(self._filesystem), bucket)
         self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
 
     @property
@@ -169,7 +173,9 @@ class RemoteStore:
                 self._fs.pipe_file(path, bytes(data), mode="create")
             except Exception as error:
                 status = _status_of(error)
-                if status == _PRECONDITION_FAILED or _any(error, FileExistsError):
+                if status == _PRECONDITION_FAILED or (
+                    _any(error, FileExistsError) and _code_of(error) in _EXISTS
+                ):
                     raise KeyExists(
                         f"cannot create {str(key)!r} in {self.root}: it exists already."
                     ) from error
@@ -188,7 +194,7 @@ class RemoteStore:
         try:
             found = self._fs.find(folder, detail=True)
         except FileNotFoundError as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "list", prefix) from error
             return
         except Exception as error:
@@ -197,6 +203,8 @@ class RemoteStore:
         inside = f"{folder}/"
         # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
         details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
+        if not details and not self._has_bucket():
+            raise self._no_bucket("list", prefix)
         for name, about in details.items():
             path = str(self._fs._strip_protocol(name))
             if not path.startswith(inside) or about.get("type") == "directory":
@@ -213,7 +221,7 @@ class RemoteStore:
         try:
             self._fs.rm_file(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "delete", key) from error
         except Exception as error:
             raise self._meaning(error, "delete", key) from error
@@ -289,15 +297,36 @@ class RemoteStore:
             raise Invalid("the root of a store is a folder and holds no value.")
         return f"{self._root}/{key}"
 
+    def _is_bucket_gone(self, error: Exception) -> bool:
+        """Whether what was raised means that there is no bucket."""
+        return _code_of(error) in _NO_BUCKET or (
+            isinstance(error, FileNotFoundError) and not self._has_bucket()
+        )
+
+    def _has_bucket(self) -> bool:
+        """Whether the bucket is there, where exceptions do not tell: one request a process and bucket that is."""
+        if self._identity in _buckets_seen:
+            return True
+        try:
+            if not self._dialect.has_bucket(self._fs, self._root.partition("/")[0]):
+                return False
+        except Exception:  # noqa: BLE001 - not found out: whoever finds nothing next asks again
+            return True
+        _buckets_seen.add(self._identity)
+        return True
+
+    def _no_bucket(self, verb: str, key: Key) -> StoreError:
+        return StoreError(
+            f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
+        )
+
     def _meaning(self, error: Exception, verb: str, key: Key) -> StoreError:
         """What a filesystem's exception is in the words of the contract."""
         if isinstance(error, StoreError):
             return error
-        code, status = _code_of(error), _status_of(error)
-        if code in _NO_BUCKET:
-            return StoreError(
-                f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
-            )
+        status = _status_of(error)
+        if self._is_bucket_gone(error):
+            return self._no_bucket(verb, key)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
         if isinstance(error, NotImplementedError):
@@ -305,7 +334,7 @@ class RemoteStore:
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
-        if isinstance(error, PermissionError) or status in {401, 403}:
+        if isinstance(error, PermissionError) or status in {401, 403} or self._dialect.refused(error):
             # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
@@ -343,6 +372,7 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
             f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
         ) from error
     dialect = Dialect.of_class(kind)
+    kind = dialect.kind(kind)
     given = {**dict(kind._get_kwargs_from_urls(url)), **options}
     if dialect.takes_loop:
         given["loop"] = io_loop()
