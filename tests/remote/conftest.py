@@ -18,10 +18,13 @@ from tests.remote.servers import (
     Server,
     azurite,
     fake_gcs,
+    ftp,
     gcs_emulator,
     moto,
     rclone,
     seaweedfs,
+    sftp,
+    webdav,
 )
 
 _numbers = itertools.count()
@@ -77,6 +80,23 @@ def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
 def loose_gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
     pytest.importorskip("gcsfs")
     yield from _running(gcs_emulator(tmp_path_factory.mktemp("gcs-emulator")), "gcp-storage-emulator")
+
+
+@pytest.fixture(scope="session")
+def ftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    yield from _running(ftp(tmp_path_factory.mktemp("ftp")), "pyftpdlib")
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    pytest.importorskip("paramiko")
+    yield from _running(sftp(tmp_path_factory.mktemp("sftp")), "asyncssh")
+
+
+@pytest.fixture(scope="session")
+def webdav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    pytest.importorskip("webdav4")
+    yield from _running(webdav(tmp_path_factory.mktemp("webdav")), "WsgiDAV (wsgidav)")
 
 
 @pytest.fixture

@@ -344,6 +344,48 @@ def gcs_emulator(folder: Path) -> Gcs | None:
     return Gcs("gcp-storage-emulator", [*command, "--in-memory"], port, folder / "gcp-storage-emulator.log")
 
 
+def ftp(folder: Path) -> Listener | None:
+    """pyftpdlib; None where it is not installed."""
+    if importlib.util.find_spec("pyftpdlib") is None:
+        return None
+    (folder / "data").mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", str(port), "-w"]
+    command += ["-d", str(folder / "data"), "-u", KEY, "-P", SECRET]
+    return Listener("pyftpdlib", command, port, folder / "ftp.log")
+
+
+def sftp(folder: Path) -> Listener | None:
+    """The SFTP server of asyncssh; None where it is not installed."""
+    if importlib.util.find_spec("asyncssh") is None:
+        return None
+    (folder / "data").mkdir()
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("sftp_server.py")), str(port)]
+    return Listener("asyncssh", [*command, str(folder / "data"), KEY, SECRET], port, folder / "sftp.log")
+
+
+def webdav(folder: Path) -> Listener | None:
+    """WsgiDAV; None where it is not installed."""
+    binary = _binary("wsgidav")
+    if binary is None:
+        return None
+    (folder / "data").mkdir()
+    config = folder / "wsgidav.json"
+    config.write_text(
+        json.dumps(
+            {
+                "provider_mapping": {"/": str(folder / "data")},
+                "simple_dc": {"user_mapping": {"*": {KEY: {"password": SECRET}}}},
+                "http_authenticator": {"accept_digest": False, "default_to_digest": False},
+            }
+        )
+    )
+    port = free_port()
+    command = [binary, "-H", "127.0.0.1", "-p", str(port), "-c", str(config), "-q"]
+    return Listener("WsgiDAV", command, port, folder / "webdav.log")
+
+
 def rclone(folder: Path) -> Server | None:
     """``rclone serve s3``: takes the condition of a conditional write, and ignores it."""
     binary = _binary("rclone")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from podium.stores.fileserver import FileServer
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
@@ -44,8 +46,11 @@ def _as_they_are(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
     return dict(options)
 
 
-def _leave(filesystem: AbstractFileSystem) -> None:
-    del filesystem
+def _uncache(filesystem: AbstractFileSystem) -> None:
+    # Not by an option: what a class does not know it may hand on to whatever connects for it.
+    cache = getattr(filesystem, "dircache", None)
+    if cache is not None:
+        cache.use_listings_cache = False
 
 
 async def _nothing_to_close(filesystem: AbstractFileSystem) -> None:
@@ -53,7 +58,16 @@ async def _nothing_to_close(filesystem: AbstractFileSystem) -> None:
 
 
 def _anybodys(filesystem: AbstractFileSystem) -> str:
-    return str(getattr(filesystem, "host", ""))
+    server = (getattr(filesystem, "host", None), getattr(filesystem, "port", None))
+    return ":".join(str(each) for each in server if each)
+
+
+def _leave(filesystem: AbstractFileSystem) -> None:
+    del filesystem
+
+
+def _move(filesystem: AbstractFileSystem, old: str, new: str) -> None:
+    filesystem.mv(old, new)
 
 
 def _itself(kind: type[AbstractFileSystem]) -> type[AbstractFileSystem]:
@@ -78,10 +92,12 @@ class Dialect:
         scheme: of its URLs.
         exclusive: whether ``pipe_file(mode="create")`` is decided by the server.
         takes_loop: whether it is made with an event loop.
-        puts_whole: whether a value is seen only when all of it was sent.
+        is_bucket: whether values are objects: seen when all of them was sent, and no folders. See `FileServer`.
         read_options: of ``cat_file`` and ``get_file``, so that one read is one request.
         write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
+        rename: gives one file the name of another, which it replaces; for what is no bucket.
+        shut: closes what it leaves open when it goes; for what is no bucket.
         kind: the class to make, from the one that fsspec has for the scheme.
         tune: what can be set only afterwards.
         close: closes its connections; runs in its loop.
@@ -93,12 +109,14 @@ class Dialect:
     scheme: str
     exclusive: bool = False
     takes_loop: bool = False
-    puts_whole: bool = False
+    is_bucket: bool = False
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
+    rename: Callable[[AbstractFileSystem, str, str], object] = _move
+    shut: Callable[[AbstractFileSystem], None] = _leave
     kind: Callable[[type[AbstractFileSystem]], type[AbstractFileSystem]] = _itself
-    tune: Callable[[AbstractFileSystem], None] = _leave
+    tune: Callable[[AbstractFileSystem], None] = _uncache
     close: Callable[[AbstractFileSystem], Coroutine[object, object, None]] = _nothing_to_close
     whose: Callable[[AbstractFileSystem], str] = _anybodys
     refused: Callable[[BaseException], bool] = _said_by_its_status
@@ -116,9 +134,9 @@ class Dialect:
         return Dialect(str(protocol), exclusive=bool(vars(kind).get("exclusive_create", False)))
 
 
-def dialect_of(filesystem: AbstractFileSystem) -> Dialect:
+def dialect_of(filesystem: AbstractFileSystem | FileServer) -> Dialect:
     """The dialect of a filesystem."""
-    return Dialect.of_class(type(filesystem))
+    return Dialect.of_class(type(filesystem.behind if isinstance(filesystem, FileServer) else filesystem))
 
 
 def _s3_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
@@ -257,12 +275,26 @@ def _azure_whose(filesystem: AbstractFileSystem) -> str:
     return str(getattr(client, "primary_hostname", None) or getattr(filesystem, "account_name", None) or "")
 
 
+def _webdav_rename(filesystem: AbstractFileSystem, old: str, new: str) -> None:
+    # Its own ``mv`` forbids the server to replace what is there.
+    filesystem.client.move(filesystem._strip_protocol(old), filesystem._strip_protocol(new), overwrite=True)
+
+
+def _webdav_shut(filesystem: AbstractFileSystem) -> None:
+    filesystem.client.http.close()
+
+
+def _webdav_whose(filesystem: AbstractFileSystem) -> str:
+    url = getattr(filesystem.client, "base_url", "")
+    return f"{getattr(url, 'host', '')}:{getattr(url, 'port', '')}"
+
+
 _TABLE: Mapping[str, Dialect] = {
     "s3fs": Dialect(
         "s3",
         exclusive=True,
         takes_loop=True,
-        puts_whole=True,
+        is_bucket=True,
         # With more, s3fs asks for the size first and then for ranges, perhaps of two values.
         read_options={"max_concurrency": 1},
         write_options={"max_concurrency": 4},
@@ -275,7 +307,7 @@ _TABLE: Mapping[str, Dialect] = {
         "gs",
         exclusive=True,
         takes_loop=True,
-        puts_whole=True,
+        is_bucket=True,
         # With more, gcsfs asks for the size first and then for ranges.
         read_options={"concurrency": 1},
         settings=_gcs_settings,
@@ -289,11 +321,12 @@ _TABLE: Mapping[str, Dialect] = {
         "az",
         exclusive=True,
         takes_loop=True,
-        puts_whole=True,
+        is_bucket=True,
         settings=_azure_settings,
         tune=_azure_tune,
         close=_azure_close,
         whose=_azure_whose,
         has_bucket=_azure_has_bucket,
     ),
+    "webdav4": Dialect("webdav", rename=_webdav_rename, shut=_webdav_shut, whose=_webdav_whose),
 }

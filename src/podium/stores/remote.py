@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
 from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
+from podium.stores.fileserver import FileServer
 from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key
 from podium.stores.probing import decides_races
@@ -38,6 +40,7 @@ __all__ = ["RemoteStore", "open_remote"]
 T = TypeVar("T")
 
 _CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
+_NOT_DONE = frozenset({405, 501})
 _CONFLICTS_ENDURED = 10
 _LONGEST_CONFLICT_WAIT_S = 1.0
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
@@ -75,19 +78,25 @@ class RemoteStore:
         self._options = storage_options
         self._filesystem, self._root = _opened(url, storage_options)
         self._dialect = dialect_of(self._filesystem)
+        behind = self._filesystem.behind if isinstance(self._filesystem, FileServer) else self._filesystem
+        self._server = self._dialect.whose(behind)
         self._pid = os.getpid()
         _alive.add(self)
         if self._dialect.takes_loop:
             weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
         # A bucket decides or does not, wherever in it a store lies; one name may lead to several servers.
         bucket = self._root.partition("/")[0]
-        place = (self._dialect.scheme, self._dialect.whose(self._filesystem), bucket)
+        place = (self._dialect.scheme, self._server, bucket)
         self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
 
     @property
     def root(self) -> str:
         """The URL, without anything secret."""
-        return f"{self._dialect.scheme}://{self._root}"
+        if "://" in self._root:
+            return _redacted(self._root)
+        # Where a filesystem is a server's, its paths begin at that server's root and do not name it.
+        server = self._url.partition("://")[2].partition("/")[0] if self._root.startswith("/") else ""
+        return f"{self._dialect.scheme}://{server.rpartition('@')[2]}{self._root}"
 
     @property
     def identity(self) -> object:
@@ -97,7 +106,7 @@ class RemoteStore:
     @property
     def address(self) -> str:
         """What tells this place from another of the same URL: the server and account it is asked of."""
-        return f"{self.root} {self._dialect.whose(self._filesystem)}"
+        return f"{self.root} {self._server}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_reopened, (self._url, self._options))
@@ -123,36 +132,15 @@ class RemoteStore:
     def put(self, key: Key, source: Source) -> None:
         """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
         path = self._path(key)
-        if not isinstance(source, Path):
-            self._write(key, path, lambda to: self._fs.pipe_file(to, bytes(source)))
-            return
-        with source.open("rb"):
-            pass
-        with progress_of(f"put {key.name}") as progress:
-            self._write(
-                key,
-                path,
-                lambda to: self._fs.put_file(
-                    str(source), to, callback=progress, **self._dialect.write_options
-                ),
-            )
-
-    def _write(self, key: Key, path: str, write: Callable[[str], object]) -> None:
+        if isinstance(source, Path):
+            with source.open("rb"):
+                pass
         try:
-            if self._dialect.puts_whole:
-                write(path)
-                return
-            # Elsewhere a file is seen while it grows: it gets its name when it is whole.
-            folder = path.rpartition("/")[0]
-            self._fs.makedirs(folder, exist_ok=True)
-            temporary = new_temporary(folder).replace(os.sep, "/")
-            try:
-                write(temporary)
-                self._fs.mv(temporary, path)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    self._fs.rm_file(temporary)
-                raise
+            if isinstance(source, Path):
+                with progress_of(f"put {key.name}") as progress:
+                    self._fs.put_file(str(source), path, callback=progress, **self._dialect.write_options)
+            else:
+                self._fs.pipe_file(path, bytes(source))
         except Exception as error:
             raise self._meaning(error, "write", key) from error
 
@@ -329,7 +317,7 @@ class RemoteStore:
             return self._no_bucket(verb, key)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError) or status in _NOT_DONE:
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
@@ -354,40 +342,60 @@ def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
 
 
 def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem, str]:
+    from fsspec.archive import AbstractArchiveFileSystem
     from fsspec.core import get_filesystem_class, split_protocol
+    from fsspec.implementations.chained import ChainedFileSystem
 
     scheme, rest = split_protocol(url)
     if not scheme or "::" in url:
-        raise Invalid(
-            f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
-        )
+        raise _not_one(url)
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
     except ValueError as error:
         raise Invalid(
             f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
         ) from error
+    if issubclass(kind, AbstractArchiveFileSystem | ChainedFileSystem):
+        raise _not_one(url)
     dialect = Dialect.of_class(kind)
     kind = dialect.kind(kind)
-    given = {**dict(kind._get_kwargs_from_urls(url)), **options}
-    if dialect.takes_loop:
-        given["loop"] = io_loop()
+    if dialect.exclusive and ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise Invalid(
+            f"{_redacted(url)!r} holds credentials, which no store is told in its URL: they would be shown wherever it "
+            "is named. Give them as your other tools get them: by the environment or a profile."
+        )
     try:
-        # An instance of its own: the settings below would reach the user's, and its caches this one.
-        filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
+        given = {**dict(kind._get_kwargs_from_urls(url)), **options}
+        if dialect.takes_loop:
+            given["loop"] = io_loop()
+        make = functools.partial(_made, kind, dialect, dialect.settings(scheme, given))
+        filesystem = make() if dialect.is_bucket else FileServer(make, dialect.rename, dialect.shut)
+        root = str(kind._strip_protocol(url)).rstrip("/")
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
+    except TypeError as error:
+        raise Invalid(
+            f"the filesystem behind {scheme}:// cannot be made for {_redacted(url)!r}: {_shown(error)}. What it needs "
+            f"beside a URL stands in fsspec's configuration, or is given: RemoteStore({_redacted(url)!r}, name=value)."
+        ) from error
     except Exception as error:  # some filesystems connect when they are made
         raise StoreUnavailable(f"cannot open the store at {_redacted(url)}: {_shown(error)}.") from error
-    dialect.tune(filesystem)
-    root = str(kind._strip_protocol(url)).rstrip("/")
     if not root and dialect.exclusive:
         raise Invalid(f"{_redacted(url)!r} names no bucket. Write for instance {scheme}://bucket/prefix.")
     return filesystem, root
+
+
+def _made(
+    kind: type[AbstractFileSystem], dialect: Dialect, settings: Mapping[str, Any]
+) -> AbstractFileSystem:
+    # An instance of its own: these settings would reach the user's, and its caches this one.
+    filesystem = kind(skip_instance_cache=True, **settings)
+    dialect.tune(filesystem)
+    return filesystem
 
 
 def _let_go(filesystem: AbstractFileSystem, pid: int) -> None:
@@ -411,9 +419,18 @@ def _detach_finalizers(filesystems: Mapping[int, AbstractFileSystem]) -> None:
             finalizer.detach()
 
 
-def _missing(scheme: str) -> MissingExtra:
+def _not_one(url: str) -> Invalid:
+    return Invalid(f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix.")
+
+
+def _missing(scheme: str, error: ImportError) -> MissingExtra:
     extra = extra_of(scheme)
-    what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
+    if extra is None:
+        said = _shown(error)
+        return MissingExtra(
+            f"stores at {scheme}:// need a package that is not installed: {said}.", install=said
+        )
+    what = f'pip install "podium[{extra}]"'
     return MissingExtra(
         f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what
     )
@@ -437,6 +454,8 @@ def _stamp(about: Mapping[str, Any]) -> str:
         "LastModified",
         "last_modified",
         "mtime",
+        "modified",
+        "modify",
         "updated",
         "ino",
     )
