@@ -125,18 +125,26 @@ class Azurite(Listener):
         return {"AZURE_STORAGE_CONNECTION_STRING": self.connection_string(port)}
 
     def reading_only(self) -> dict[str, Any]:
-        """Credentials that may read and list, signed by the account's key; Azurite enforces them."""
-        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+        """Credentials that may read and list; Azurite enforces them."""
+        from azure.storage.blob import ContainerSasPermissions
 
-        signature = generate_container_sas(
-            AZURITE_ACCOUNT,
-            BUCKET,
-            account_key=AZURITE_KEY,
-            permission=ContainerSasPermissions(read=True, list=True),
-            expiry=datetime.now(UTC) + timedelta(hours=1),
-        )
+        signature = self.signed(ContainerSasPermissions(read=True, list=True))
         endpoint = f"http://127.0.0.1:{self.port}/{AZURITE_ACCOUNT}"
         return {"connection_string": f"BlobEndpoint={endpoint};SharedAccessSignature={signature}"}
+
+    def signed(self, permission: Any) -> str:
+        """A signature, by the account's key, that opens the container for an hour."""
+        from azure.storage.blob import generate_container_sas
+
+        return str(
+            generate_container_sas(
+                AZURITE_ACCOUNT,
+                BUCKET,
+                account_key=AZURITE_KEY,
+                permission=permission,
+                expiry=datetime.now(UTC) + timedelta(hours=1),
+            )
+        )
 
     def prepare(self) -> None:
         super().prepare()

@@ -79,7 +79,7 @@ class RemoteStore:
         self._filesystem, self._root = _opened(url, storage_options)
         self._dialect = dialect_of(self._filesystem)
         behind = self._filesystem.behind if isinstance(self._filesystem, FileServer) else self._filesystem
-        self._server = self._dialect.whose(behind)
+        self._server = _redacted(self._dialect.whose(behind))
         self._pid = os.getpid()
         _alive.add(self)
         if self._dialect.takes_loop:
