@@ -287,6 +287,19 @@ def test_what_lies_over_another_filesystem_is_refused(url: str) -> None:
         open_store(url)
 
 
+def test_a_memory_with_an_address_is_refused_and_says_how_to_write_it() -> None:
+    with pytest.raises(Invalid, match="Write 'memory:'"):
+        open_store("memory://team/fraud")
+
+
+def test_a_file_url_is_a_local_disk_registry_and_all(tmp_path: Path) -> None:
+    with Workspace(f"file://{tmp_path}/store") as workspace:
+        version = workspace.registry.register(save_model({"a": 1}, tmp_path / "model"), "fraud")
+
+        assert version.version == 1
+        assert (tmp_path / "store" / "podium.json").is_file()
+
+
 def test_what_needs_more_than_a_url_says_where_to_give_it() -> None:
     pytest.importorskip("webdav4")
 
