@@ -252,4 +252,4 @@ class _Decisions(RuleBasedStateMachine):
 
 
 TestDecisions = _Decisions.TestCase
-TestDecisions.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDecisions.settings = settings(max_examples=60, stateful_step_count=30)

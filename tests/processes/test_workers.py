@@ -349,6 +349,48 @@ def test_a_run_a_worker_starts_and_leaves_open_is_ended_with_the_worker(script: 
     assert {run.run_name: run.status for run in runs} == {"good": "FINISHED", "bad": "FAILED"}
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="whether a thread waits is read from Linux's /proc"
+)
+@pytest.mark.parametrize("has_run_of_its_own", [True, False])
+def test_a_worker_that_is_told_to_end_just_before_it_waits_for_work_ends(
+    script: Script, has_run_of_its_own: bool
+) -> None:
+    # A signal that another thread receives leaves the main thread where one that comes just before a wait does:
+    # its handler is due, and nothing interrupts the wait.
+    runs = script(
+        f"""
+        import multiprocessing, os, signal, threading
+        from pathlib import Path
+        from podium import track
+
+        def tell_when_it_waits(thread):
+            stat = Path(f"/proc/self/task/{{thread}}/stat")
+            while stat.read_text().rpartition(")")[2].split()[0] != "S":
+                pass
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        def work(work_to_come):
+            if {has_run_of_its_own}:
+                track.start_run("of the worker")
+            track.log_metric("loss", 0.5)
+            threading.Thread(target=tell_when_it_waits, args=(threading.get_native_id(),), daemon=True).start()
+            os.read(work_to_come, 1)
+
+        if __name__ == "__main__":
+            reading, writing = os.pipe()
+            with track.start_run("of the parent"):
+                worker = multiprocessing.get_context("fork").Process(target=work, args=(reading,))
+                worker.start()
+                worker.join()
+                assert worker.exitcode == -signal.SIGTERM
+        """
+    )
+
+    expected = {"of the parent": "FINISHED"} | ({"of the worker": "KILLED"} if has_run_of_its_own else {})
+    assert {run.run_name: run.status for run in runs} == expected
+
+
 def test_nothing_is_kept_where_podium_is_disabled(script: Script, here: Path) -> None:
     assert not script(
         """

@@ -11,8 +11,9 @@ import pytest
 from podium.errors import PodiumWarning, StoreError, StoreUnavailable
 from podium.ids import new_run_id
 from podium.runs.events import Artifact, Start
+from podium.runs.finding import find_run
 from podium.runs.layout import RunKeys
-from podium.runs.reader import find_run, read_run
+from podium.runs.reader import read_run
 from podium.runs.spool import Area, Spooled, area_of, spool_root
 from podium.runs.writer import Writer
 from podium.stores import Key, MemoryStore, Source

@@ -64,5 +64,5 @@ class TestOnMoto(_OnServer):
 def test_a_bucket_agrees_with_a_dict_whatever_is_done_to_both(seaweedfs_server: Server) -> None:
     run_state_machine_as_test(
         store_machine(lambda: RemoteStore(new_url(), **seaweedfs_server.options())),
-        settings=settings(max_examples=8, stateful_step_count=25, deadline=None),
+        settings=settings(max_examples=8, stateful_step_count=25),
     )

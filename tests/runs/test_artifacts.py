@@ -74,7 +74,7 @@ def test_a_name_of_any_kind_has_a_safe_key_and_its_true_path(
 paths = st.lists(st.sampled_from(["a", "A", "b", "B.txt", "b.TXT"]), min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(paths, st.sampled_from([b"one", b"two"])), min_size=1, max_size=8))
 def test_no_file_lies_on_above_or_below_another_and_case_never_tells_two_apart(
     logged: list[tuple[str, bytes]],

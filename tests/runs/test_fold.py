@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podium.runs import fold
+from podium.runs.codec import encode
 from podium.runs.events import (
     Artifact,
     Beat,
@@ -31,7 +32,6 @@ from podium.runs.events import (
     Rewind,
     Start,
     Tags,
-    encode,
 )
 from podium.runs.fold import RunState, same_value
 from podium.strictjson import encode_float, encode_value
@@ -140,7 +140,7 @@ def written_logs(draw: st.DrawFn) -> dict[str, bytes]:
     return logs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(logs=written_logs(), data=st.data())
 def test_any_order_of_logs_in_any_pieces_is_the_same_run(logs: dict[str, bytes], data: st.DataObject) -> None:
     expected = facts(folded(logs))
@@ -165,7 +165,7 @@ def test_any_order_of_logs_in_any_pieces_is_the_same_run(logs: dict[str, bytes],
     assert facts(state) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=st.lists(st.tuples(times, keys, steps, numbers.filter(math.isfinite)), min_size=1, max_size=30))
 def test_lines_that_are_all_alike_fold_as_they_do_one_by_one(body: list[tuple[int, str, int, float]]) -> None:
     lines = [encode(Metrics(step, {key: value}), time_ms) for time_ms, key, step, value in body]

@@ -42,7 +42,7 @@ def said(state: RunState) -> object:
     return repr(state)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(whole_logs(), whole_logs(), st.floats(0, 1), st.floats(0, 1))
 def test_a_state_that_was_written_goes_on_where_it_was(
     one: bytes, two: bytes, first: float, second: float
@@ -57,7 +57,7 @@ def test_a_state_that_was_written_goes_on_where_it_was(
     assert said(fold(read, logs)) == said(fold(RunState(RUN_ID), logs))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(whole_logs())
 def test_the_logs_alone_say_the_status(log: bytes) -> None:
     state = fold(RunState(RUN_ID), {"aaaaaaaaaa": log})

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 
 from podium import Workspace
+from podium.runs.columns import read_columns
 from podium.runs.events import Note, Start, Tags
+from podium.runs.finding import find_run
 from podium.runs.layout import RunKeys
 from podium.runs.locking import is_held
-from podium.runs.reader import find_run, read_columns, read_run, status_of
+from podium.runs.reader import read_run, status_of
 from podium.runs.writer import Writer
 from podium.stores import LocalStore
 from tests.runs.conftest import RUN_ID

@@ -27,12 +27,14 @@ from hypothesis import strategies as st
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, RunNotFound, StoreUnavailable
 from podium.runs import writer as writer_module
+from podium.runs.beating import open_writers
 from podium.runs.events import Metrics, Note, Params, Rewind, Start, Tags
+from podium.runs.finding import find_run
 from podium.runs.fold import RunState
 from podium.runs.layout import RunKeys
 from podium.runs.locking import is_held
-from podium.runs.reader import find_run, read_run, status_of
-from podium.runs.writer import Writer, open_writers
+from podium.runs.reader import read_run, status_of
+from podium.runs.writer import Writer
 from podium.stores import LocalStore, MemoryStore
 from tests.runs.conftest import RUN_ID
 
@@ -452,7 +454,7 @@ def test_logging_after_the_end_is_later_also_within_one_millisecond(
         assert state_of(store, keys).note == "after"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clock=st.lists(st.integers(0, 5), min_size=12, max_size=12), kinds=st.lists(st.booleans(), max_size=4))
 def test_what_is_said_last_stands_however_the_clock_steps(clock: list[int], kinds: list[bool]) -> None:
     ticks = iter(clock)

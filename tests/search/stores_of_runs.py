@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from podium.runs.events import Event, encode
+from podium.runs.codec import encode
+from podium.runs.events import Event
+from podium.runs.experiments import experiments
+from podium.runs.finding import runs_of
 from podium.runs.layout import RunKeys
-from podium.runs.reader import experiments, read_run, runs_of, status_of
+from podium.runs.reader import read_run, status_of
 from podium.search import OrderKey, matches, sort
 from podium.search.expressions import Expr
 from podium.stores.contract import Store

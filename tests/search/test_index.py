@@ -21,7 +21,8 @@ import pytest
 
 from podium import Workspace
 from podium.errors import StoreError
-from podium.runs.events import End, Metrics, Params, Start, encode
+from podium.runs.codec import encode
+from podium.runs.events import End, Metrics, Params, Start
 from podium.search import building, parse_filter
 from podium.search.index import Index
 from podium.search.refresh import stamp_of

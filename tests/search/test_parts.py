@@ -26,7 +26,7 @@ def same_as_folding(index: Index, store: Store) -> None:
     assert everything(index, store) == facts_by_id(folded_runs(store))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(whole_logs(), cuts)
 def test_parts_that_come_and_go_in_any_order(log: bytes, several: list[tuple[float, float, bool]]) -> None:
     store = MemoryStore()
@@ -54,7 +54,7 @@ def test_parts_that_come_and_go_in_any_order(log: bytes, several: list[tuple[flo
     index.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(whole_logs(), st.floats(0.1, 0.9))
 def test_parts_that_were_brought_to_a_disk_are_read_there(
     tmp_path_factory: pytest.TempPathFactory, log: bytes, cut: float

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from podium.runs.codec import encode
 from podium.runs.events import (
     Artifact,
     Beat,
@@ -33,7 +34,6 @@ from podium.runs.events import (
     Start,
     Tags,
     Verdict,
-    encode,
 )
 from podium.runs.layout import RunKeys, experiment_folder
 from podium.search import parse_filter
@@ -357,5 +357,5 @@ def tables(index: Index) -> dict[str, list[Any]]:
     return found
 
 
-HistoryOfFiles.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+HistoryOfFiles.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 test_a_history_of_files_leaves_the_index_that_is_built_anew = HistoryOfFiles.TestCase

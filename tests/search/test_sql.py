@@ -302,7 +302,7 @@ def by_index(store: MemoryStore, query: str, order: list[str], limit: int | None
         index.close()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(facts_of_runs, max_size=5), queries, orders)
 def test_sql_finds_what_folding_and_evaluating_finds_in_the_same_order(
     runs: list[Facts], query: str, order: list[str]
@@ -333,7 +333,7 @@ PLAIN: Facts = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(values, min_size=1, max_size=8), queries.filter(lambda each: "`a`" in each), st.booleans())
 @example([NAN, None, 1, "1", True, "x", INF, -INF, "\ud800"], "params.`a` != 1", True)
 def test_one_param_of_every_type(several: list[Any], query: str, descending: bool) -> None:

@@ -65,7 +65,7 @@ def test_a_local_store_agrees_with_a_dict_whatever_is_done_to_both(tmp_path: Pat
 
     run_state_machine_as_test(
         store_machine(lambda: LocalStore(tmp_path / str(next(numbers)))),
-        settings=settings(max_examples=25, stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=25, stateful_step_count=30),
     )
 
 

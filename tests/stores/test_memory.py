@@ -23,7 +23,7 @@ class TestMemoryStore(StoreTests):
 
 def test_a_memory_store_agrees_with_a_dict_whatever_is_done_to_both() -> None:
     run_state_machine_as_test(
-        store_machine(MemoryStore), settings=settings(max_examples=50, stateful_step_count=30, deadline=None)
+        store_machine(MemoryStore), settings=settings(max_examples=50, stateful_step_count=30)
     )
 
 

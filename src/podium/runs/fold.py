@@ -16,9 +16,8 @@ from itertools import accumulate, groupby
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from podium.runs.codec import decode
 from podium.runs.events import (
-    BAD_LINE,
-    EMPTY_LINE,
     Artifact,
     Dataset,
     Deleted,
@@ -28,7 +27,6 @@ from podium.runs.events import (
     Event,
     Extreme,
     Goal,
-    MetricColumns,
     Metrics,
     Model,
     Note,
@@ -37,12 +35,9 @@ from podium.runs.events import (
     Start,
     Tags,
     Verdict,
-    decode,
-    metric_columns,
-    metric_row,
-    parse_lines,
-    whole_lines,
 )
+from podium.runs.lines import BAD_LINE, EMPTY_LINE, parse_lines, whole_lines
+from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
 from podium.strictjson import encode_value
 
 __all__ = ["BadLine", "Conflict", "LogState", "MetricRecord", "RunState", "Stamp", "Status", "same_value"]

@@ -11,19 +11,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from podium.runs.events import (
-    Deleted,
-    End,
-    Event,
-    Goal,
-    Note,
-    Params,
-    Start,
-    Tags,
-    Verdict,
-    decode,
-    encode,
-)
+from podium.runs.codec import decode, encode
+from podium.runs.events import Deleted, End, Event, Goal, Note, Params, Start, Tags, Verdict
 from podium.runs.fold import BadLine, LogState, MetricRecord, RunState, Stamp
 from podium.strictjson import decode_float, encode_float
 

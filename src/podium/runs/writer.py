@@ -18,8 +18,7 @@ import sys
 import threading
 import time
 import warnings
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +26,9 @@ from typing import Any, SupportsFloat
 
 from podium.errors import Invalid, ParamConflict, PodiumWarning, StoreError, StoreUnavailable
 from podium.ids import new_writer_id
+from podium.runs import logfile
+from podium.runs.beating import forget, keep_beating, no_fork, note_open, note_sealed, open_writers
+from podium.runs.codec import encode
 from podium.runs.events import (
     Beat,
     Dropped,
@@ -38,37 +40,20 @@ from podium.runs.events import (
     Rewind,
     Start,
     check_key,
-    encode,
-    float_text,
-    key_text,
 )
 from podium.runs.fold import RunState, same_value
 from podium.runs.layout import RunKeys
+from podium.runs.lines import INT64
 from podium.runs.locking import hold, is_lockable
+from podium.runs.metric_lines import float_text, key_text
+from podium.runs.points import ms_of, step_of, value_of
 from podium.runs.spool import Area, Spooled, area_of, known_areas
 from podium.stores.contract import Store
-from podium.stores.wholefile import chunks_of, new_temporary
+from podium.stores.wholefile import new_temporary
 
-__all__ = ["Opening", "Writer", "flush_open_writers", "open_writers"]
+__all__ = ["Opening", "Writer", "flush_open_writers"]
 
-BEAT_S = 60.0
-_ROUND_S = 5.0
-SYNC_S = 30.0
-_OPEN_FLAGS = (
-    os.O_CREAT
-    | os.O_EXCL
-    | os.O_APPEND
-    | os.O_RDWR
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_INT64 = 2**63
-
-# All, those whose log is open, and the guard that no fork comes between opening a log and noting its writer. Dicts,
-# which are copied in one step: a set may not grow while it is looked through, and no lock keeps a signal handler out.
-_writers: dict[int, weakref.ref[Writer]] = {}
-_open_writers: dict[int, weakref.ref[Writer]] = {}
-_opening = threading.RLock()
+_SYNC_S = 30.0
 _write = os.write
 _now_ns = time.time_ns
 
@@ -107,7 +92,7 @@ class Writer:
         *,
         joined: RunState | None = None,
         strict: bool = False,
-        sync_s: float = SYNC_S,
+        sync_s: float = _SYNC_S,
         clock_ns: Callable[[], int] = _now_ns,
     ) -> None:
         """Open a log and write its first line.
@@ -160,7 +145,7 @@ class Writer:
                 f"cannot begin the log of run {keys.run_id}: {error}. Nothing was started; mend that, or use "
                 "another store."
             ) from error
-        _keep_beating()
+        keep_beating()
 
     opening: Opening
 
@@ -172,16 +157,15 @@ class Writer:
             self._series[key] = _Series(key_text(key), record.last_step + 1)
 
     def _open(self, start: Start) -> None:
-        with _opening:
+        with no_fork():
             self._open_guarded(start)
-            _writers[id(self)] = _open_writers[id(self)] = weakref.ref(self)
+            note_open(self)
 
     def __del__(self, _is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Whoever drops a log without ending it keeps neither its descriptor nor its lock."""
         if _is_finalizing():
             return  # both go with the process, and the names below are gone
-        _writers.pop(id(self), None)
-        _open_writers.pop(id(self), None)
+        forget(self)
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -197,11 +181,7 @@ class Writer:
             if is_lockable():
                 # Under another name until it is locked: who finds a spooled log without a lock sends and forgets it.
                 path = Path(new_temporary(str(spooled.parent)))
-        try:
-            fd = os.open(path, _OPEN_FLAGS, 0o666)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, _OPEN_FLAGS, 0o666)
+        fd = logfile.make(path)
         locked = (is_lockable() and hold(fd)) and spooled is None
         start, now_ms = replace(start, locked=locked), self._now_ms()
         first = encode(start, now_ms)
@@ -252,7 +232,7 @@ class Writer:
                 series is None
                 or type(value) is not float
                 or value - value != 0.0
-                or (step is not None and (type(step) is not int or not -_INT64 <= step < _INT64))
+                or (step is not None and (type(step) is not int or not -INT64 <= step < INT64))
                 or time is not None
             ):
                 self._log_slowly({key: value}, step, time)
@@ -289,9 +269,9 @@ class Writer:
     ) -> None:
         if not hasattr(metrics, "items"):  # a Series of pandas has them, and is no Mapping
             raise TypeError(f"metrics come as a mapping of key to number, not as {type(metrics).__name__}.")
-        values = {check_key(key, "metric"): _to_float(key, value) for key, value in metrics.items()}
-        given = None if step is None else _to_step(step)
-        at_ms = None if at is None else _to_ms(at)
+        values = {check_key(key, "metric"): value_of(key, value) for key, value in metrics.items()}
+        given = None if step is None else step_of(step)
+        at_ms = None if at is None else ms_of(at)
         by_step: dict[int, dict[str, float]] = {}
         for key, value in values.items():
             series = self._series.get(key)
@@ -381,7 +361,7 @@ class Writer:
     def rewind(self, to_step: int) -> None:
         """Hide the points of earlier sessions after ``to_step``; counting goes on behind it."""
         with self._lock:
-            to_step = _to_step(to_step)
+            to_step = step_of(to_step)
             self.append(Rewind(to_step))
             for series in self._series.values():
                 series.next_step = min(series.next_step, max(to_step + 1, 0))
@@ -393,6 +373,11 @@ class Writer:
                 self._write_line(encode(Beat(), self._now_ms()))
 
     # --- the end --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a log at this moment: after the end, and in a forked child, the first write opens one."""
+        return self._fd >= 0
 
     @property
     def ended(self) -> bool:
@@ -499,7 +484,7 @@ class Writer:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        _open_writers.pop(id(self), None)
+        note_sealed(self)
         try:
             os.fsync(fd)
         except OSError as error:
@@ -578,7 +563,7 @@ class Writer:
         after = max(self._latest_ms, self._now_ms()) + 1
         self._latest_ms = after
         self._open(replace(self._start, kind="edit", parent_run_id=None, environment={}, after=after))
-        _keep_beating()
+        keep_beating()
 
     def _warn_late(self) -> None:
         """Said once, and after the line is in the file: who makes an error of it (``-W error``) loses nothing."""
@@ -604,14 +589,15 @@ class Writer:
         with self._lock:
             fd = self._fd
             # A spooled log is left to its sender, who knows what has arrived.
-            if fd < 0 or self._area is not None or not _is_removed(fd):
+            if fd < 0 or self._area is not None or not logfile.is_removed(fd):
                 return
             try:
-                self._write_anew(fd)
+                with no_fork():
+                    logfile.remake(self._path, fd, locked=self.opening.start.locked)
             except OSError as error:
-                lines = sum(chunk.count(b"\n") for chunk in _all_of(fd))
+                lines = sum(chunk.count(b"\n") for chunk in logfile.contents(fd))
                 self._fd = -1
-                _open_writers.pop(id(self), None)
+                note_sealed(self)
                 os.close(fd)
                 self._lost(lines, error)
                 return
@@ -624,26 +610,6 @@ class Writer:
                     PodiumWarning,
                     stacklevel=4,
                 )
-
-    def _write_anew(self, fd: int) -> None:
-        """The same bytes in the same place, and from now on behind the same descriptor."""
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        with _opening:  # no fork between opening it and noting it
-            new = os.open(self._path, _OPEN_FLAGS, 0o666)
-            try:
-                if self.opening.start.locked and not hold(new):
-                    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-                for chunk in _all_of(fd):
-                    if _write(new, chunk) != len(chunk):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(new)
-                os.dup2(new, fd, inheritable=False)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(self._path)
-                raise
-            finally:
-                os.close(new)
 
     def count_lost(self, events: int = 1) -> None:
         """Something of the run that is no line could not be kept; the next line tells it to readers of the log."""
@@ -671,7 +637,8 @@ class Writer:
 
     # --- fork -------------------------------------------------------------------------------------------------------
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """In the child: leave the parent's log, so that the first write opens one of its own."""
         self._lock = threading.RLock()  # whoever held it does not exist here
         if self._fd >= 0:
             with contextlib.suppress(OSError):
@@ -680,21 +647,12 @@ class Writer:
         if self._area is not None and not self._area.lasting:
             self._area = None  # the parent's, who removes it
         self._unreported = 0
-        _open_writers.pop(id(self), None)
+        note_sealed(self)
 
     @property
     def is_inherited(self) -> bool:
         """Whether this is a forked process and the run was begun or joined by its parent."""
         return self._owner_pid != os.getpid()
-
-
-def open_writers() -> list[Writer]:
-    """The writers of this process whose logs are open."""
-    return [each for each in _living(_open_writers) if each._fd >= 0]
-
-
-def _living(writers: dict[int, weakref.ref[Writer]]) -> list[Writer]:
-    return [writer for each in writers.copy().values() if (writer := each()) is not None]
 
 
 def flush_open_writers(store: Store) -> None:
@@ -706,20 +664,6 @@ def flush_open_writers(store: Store) -> None:
             each.flush()
 
 
-def _is_removed(fd: int) -> bool:
-    """Whether an open file has no name any more."""
-    try:
-        return os.fstat(fd).st_nlink == 0
-    except OSError:  # the next write says what is wrong with it
-        return False
-
-
-def _all_of(fd: int) -> Iterator[bytes]:
-    """What a file holds, also one that has no name any more, in pieces."""
-    os.lseek(fd, 0, os.SEEK_SET)  # appending goes to the end all the same
-    yield from chunks_of(fd)
-
-
 def _check_timeout(timeout_s: object) -> None:
     if timeout_s is None:
         return
@@ -729,90 +673,3 @@ def _check_timeout(timeout_s: object) -> None:
         )
     if not timeout_s >= 0:
         raise Invalid(f"timeout_s={timeout_s!r}: give seconds from 0, or None to wait as long as it takes.")
-
-
-# --- numbers ---------------------------------------------------------------------------------------------------------
-
-
-def _to_float(key: object, value: object) -> float:
-    if isinstance(value, str | bytes):
-        raise TypeError(
-            f"metric {key!r} is {value!r}, a text: a metric is a number. Log a param or a tag instead."
-        )
-    item = getattr(value, "item", None)
-    try:
-        return float(item() if callable(item) else value)  # type: ignore[arg-type]  # what is no number raises
-    except OverflowError as error:
-        raise Invalid(f"metric {key!r} is an integer too large for a float.") from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(
-            f"metric {key!r} is a {type(value).__name__}, which is no single number: {error}. Log one number, "
-            "for instance a mean."
-        ) from error
-
-
-def _to_step(step: object) -> int:
-    try:
-        number = step.__index__()  # type: ignore[attr-defined]  # what is no integer raises
-    except (AttributeError, TypeError) as error:
-        raise TypeError(f"a step is an integer, not {step!r}.") from error
-    if not -_INT64 <= number < _INT64:
-        raise Invalid(f"a step has at most 64 bits: {number}.")
-    return int(number)
-
-
-def _to_ms(at: datetime) -> int:
-    if not isinstance(at, datetime):
-        raise TypeError(f"time={at!r}: give an aware datetime, for instance datetime.now(UTC).")
-    if at.utcoffset() is None:
-        raise Invalid(f"time={at!r}: give an aware datetime, for instance datetime.now(UTC).")
-    return round(at.timestamp() * 1000)
-
-
-# --- beat and fork --------------------------------------------------------------------------------------------------
-
-_beating: threading.Thread | None = None
-_beating_guard = threading.Lock()
-
-
-def _keep_beating() -> None:
-    """One daemon thread a process, started with its first log."""
-    global _beating  # noqa: PLW0603 - one a process is the point
-    if _beating is not None and _beating.is_alive():
-        return
-    with _beating_guard:
-        if _beating is None or not _beating.is_alive():
-            _beating = threading.Thread(target=_beat_forever, name="podium-beat", daemon=True)
-            _beating.start()
-
-
-def _beat_forever() -> None:
-    beaten = time.monotonic()
-    while True:
-        time.sleep(_ROUND_S)
-        due = time.monotonic() - beaten >= BEAT_S
-        if due:
-            beaten = time.monotonic()
-        for each in open_writers():
-            # A strict writer's next log call says it; a warning that was made an error has been counted.
-            with contextlib.suppress(StoreError, PodiumWarning):
-                each.mend_if_removed()
-                if due:
-                    each.beat()
-                each.sync_if_due(time.monotonic())
-
-
-def _after_fork_in_child() -> None:
-    global _beating, _beating_guard, _opening
-    _beating, _beating_guard, _opening = None, threading.Lock(), threading.RLock()
-    for each in _living(_writers):
-        each._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    # Not `_opening.acquire` itself: the child replaces the lock.
-    os.register_at_fork(
-        before=lambda: _opening.acquire(),  # noqa: PLW0108
-        after_in_parent=lambda: _opening.release(),  # noqa: PLW0108
-        after_in_child=_after_fork_in_child,
-    )

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
 from podium.errors import Corrupt, Invalid, NotFound, PodiumWarning, StoreError
 from podium.runs import events
 from podium.runs.events import check_key
+from podium.runs.finding import FoundRun, find_again
 from podium.runs.fold import RunState
-from podium.runs.reader import FoundRun, find_again, refresh, status_of
+from podium.runs.reader import refresh, status_of
 from podium.strictjson import named_floats
 from podium.workspace import open_runs, two_lines
 from podium.workspace.code import PATIENCE_S, Code

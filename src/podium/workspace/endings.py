@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from podium.runs.spool import leave
-from podium.workspace import open_runs, two_lines
+from podium.workspace import open_runs, sigterm, two_lines
 from podium.workspace.facts import EndStatus
 from podium.workspace.redaction import redacted_text, without_folders
 
@@ -103,7 +103,7 @@ _script = _Script()
 def install() -> None:
     """Listen for the end of the process, from its first run on."""
     _hook_worker_exit()
-    _hook_sigterm()
+    sigterm.listen(_killed_by_signal)
     if _script.installed:
         return
     _script.installed = True
@@ -261,18 +261,6 @@ def _has_returned(frame: FrameType) -> bool:
     return last.startswith("RETURN_")
 
 
-def _hook_sigterm() -> None:
-    # Asked at each run: the first may have been started in a thread, where no handler can be set.
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        return  # whoever handles it decides; what it raises is seen above
-    signal.signal(signal.SIGTERM, _killed_by_signal)
-
-
-def _killed_by_signal(number: int, frame: FrameType | None) -> None:
-    _script.ending = Ending("KILLED", f"{signal.Signals(number).name}: the process was told to end.")
+def _killed_by_signal() -> None:
+    _script.ending = Ending("KILLED", f"{signal.SIGTERM.name}: the process was told to end.")
     _end_all()
-    # And the process dies of the signal, so that whoever waits for it sees which.
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from podium.errors import ArtifactNotFound, Conflict, near_names
-from podium.runs.reader import FoundRun, read_columns
+from podium.runs.columns import read_columns
+from podium.runs.finding import FoundRun
 from podium.search.goals import known_goal
 from podium.table import Table
 from podium.times import time_of

@@ -6,8 +6,9 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from podium.runs.finding import FoundRun
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys
-from podium.runs.reader import FoundRun, read_run
+from podium.runs.reader import read_run
 from podium.search.goals import known_goal
 from podium.times import time_of
 from podium.workspace.facts import MetricSummary

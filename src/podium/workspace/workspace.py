@@ -32,19 +32,18 @@ from podium.errors import (
 from podium.identity import host_name, user_name
 from podium.ids import new_run_id
 from podium.runs.events import Deleted, Note, Start, Tags, check_key
-from podium.runs.experiments import edit_experiment, read_experiment
-from podium.runs.layout import RunKeys, check_run_id, experiment_folder
-from podium.runs.locking import machine
-from podium.runs.reader import (
+from podium.runs.experiments import (
     FoundExperiment,
-    FoundRun,
+    edit_experiment,
     ensure_experiment,
     experiments,
-    find_run,
-    living_writers,
-    read_run,
-    status_of,
+    read_experiment,
 )
+from podium.runs.finding import FoundRun, find_run
+from podium.runs.layout import RunKeys, check_run_id, experiment_folder
+from podium.runs.living import living_writers
+from podium.runs.locking import machine
+from podium.runs.reader import read_run, status_of
 from podium.runs.spool import area_of
 from podium.runs.writer import Writer, flush_open_writers
 from podium.stores.contract import Store
