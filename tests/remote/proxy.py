@@ -26,6 +26,8 @@ class Fate(Enum):
     ERROR_500 = "the server never sees it, the answer is an error"
     CONFLICT_409 = "the server never sees it, the answer is a conflict"
     THROTTLED_503 = "the server never sees it, the answer is SlowDown"
+    THROTTLED_429 = "the server never sees it, the answer is that there were too many"
+    FORBIDDEN_403 = "the server never sees it, the answer is that it may not be"
     LATE = "the answer is an error, and the server serves it later"
     HANGS = "nothing happens until the proxy is told to go on"
     HELD = "nothing ever happens"
@@ -129,9 +131,8 @@ class Proxy:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
         }
         with self._guard:
-            request = Request(
-                len(self.requests), method, path, "if-none-match" in headers, headers.get("range", "")
-            )
+            condition = "if-none-match" in headers or "ifGenerationMatch=0" in path
+            request = Request(len(self.requests), method, path, condition, headers.get("range", ""))
             self.requests.append(request)
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
@@ -178,6 +179,10 @@ class Proxy:
             writer.write(_error(409, "ConditionalRequestConflict"))
         if fate is Fate.THROTTLED_503:
             writer.write(_error(503, "ServiceUnavailable"))
+        if fate is Fate.THROTTLED_429:
+            writer.write(_error(429, "TooManyRequests"))
+        if fate is Fate.FORBIDDEN_403:
+            writer.write(_error(403, "AuthorizationPermissionMismatch"))
         if fate is Fate.LATE:
             await writer.drain()
             writer.close()

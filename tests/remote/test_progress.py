@@ -176,7 +176,9 @@ def test_a_transfer_that_is_over_before_a_bar_would_appear_shows_nothing(
     slow: Proxy, bucket: str, model: Path
 ) -> None:
     slow.delay_s = 0.5
-    an_hour = "from podium.stores import progress\nassert progress._SILENT_S == 1.0\nprogress._SILENT_S = 3600.0\n"
+    an_hour = (
+        "from podium.stores import progress\nassert progress._SILENT_S == 1.0\nprogress._SILENT_S = 3600.0\n"
+    )
 
     seen, took_s = on_a_terminal(an_hour + REGISTER, bucket, model)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import re
@@ -24,6 +25,7 @@ from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreErr
 from podium.ids import new_id
 from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
+from podium.stores.fileserver import FileServer
 from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key, is_segment
 from podium.stores.measured import Measure, measure, private_copy
@@ -42,17 +44,21 @@ __all__ = ["RemoteStore", "open_remote"]
 T = TypeVar("T")
 
 _CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
+_NOT_DONE = frozenset({405, 501})
 _CONFLICTS_ENDURED = 10
 _LONGEST_CONFLICT_WAIT_S = 1.0
 _REPLACEMENTS_ENDURED = 3
 _MAY_PASS = frozenset({408, 429})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
+# Of Azure's 409s one says that the object is there; its clients raise "exists" for each. Others give no such word.
+_EXISTS = frozenset({None, "BlobAlreadyExists", "PreconditionFailed"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _jitter = random.SystemRandom()
 
 # What this process has learnt of a place: whether its create decides races. Never written anywhere.
 _decides: dict[tuple[object, ...], bool] = {}
+_buckets_seen: set[tuple[object, ...]] = set()
 _alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
 
 
@@ -78,18 +84,25 @@ class RemoteStore:
         self._options = storage_options
         self._filesystem, self._root = _opened(url, storage_options)
         self._dialect = dialect_of(self._filesystem)
+        behind = self._filesystem.behind if isinstance(self._filesystem, FileServer) else self._filesystem
+        self._server = _redacted(self._dialect.whose(behind))
         self._pid = os.getpid()
         _alive.add(self)
         if self._dialect.takes_loop:
             weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
-        # A bucket decides or does not, wherever in it a store lies.
-        place = (self._dialect.scheme, self._root.partition("/")[0])
+        # A bucket decides or does not, wherever in it a store lies; one name may lead to several servers.
+        bucket = self._root.partition("/")[0]
+        place = (self._dialect.scheme, self._server, bucket)
         self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
 
     @property
     def root(self) -> str:
         """The URL, without anything secret."""
-        return f"{self._dialect.scheme}://{self._root}"
+        if "://" in self._root:
+            return _redacted(self._root)
+        # Where a filesystem is a server's, its paths begin at that server's root and do not name it.
+        server = self._url.partition("://")[2].partition("/")[0] if self._root.startswith("/") else ""
+        return f"{self._dialect.scheme}://{server.rpartition('@')[2]}{self._root}"
 
     @property
     def identity(self) -> object:
@@ -99,7 +112,7 @@ class RemoteStore:
     @property
     def address(self) -> str:
         """What tells this place from another of the same URL: the server and account it is asked of."""
-        return f"{self.root} {self._dialect.whose(self._filesystem)}"
+        return f"{self.root} {self._server}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_reopened, (self._url, self._options))
@@ -126,7 +139,10 @@ class RemoteStore:
         """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
         path = self._path(key)
         if not isinstance(source, Path):
-            self._write(key, path, lambda to: self._fs.pipe_file(to, bytes(source)))
+            try:
+                self._fs.pipe_file(path, bytes(source))
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
             return
         if self._transport() is not None:
             self.put_measured(key, source)
@@ -167,26 +183,10 @@ class RemoteStore:
         options = self._dialect.write_options
         with moving_value(f"sending {key.name}") as value:
             telling = value.callback()
-            self._write(key, path, lambda to: self._fs.put_file(str(file), to, callback=telling, **options))
-
-    def _write(self, key: Key, path: str, write: Callable[[str], object]) -> None:
-        try:
-            if self._dialect.puts_whole:
-                write(path)
-                return
-            # Elsewhere a file is seen while it grows: it gets its name when it is whole.
-            folder = path.rpartition("/")[0]
-            self._fs.makedirs(folder, exist_ok=True)
-            temporary = new_temporary(folder).replace(os.sep, "/")
             try:
-                write(temporary)
-                self._fs.mv(temporary, path)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    self._fs.rm_file(temporary)
-                raise
-        except Exception as error:
-            raise self._meaning(error, "write", key) from error
+                self._fs.put_file(str(file), path, callback=telling, **options)
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
 
     def create(self, key: Key, data: bytes) -> None:
         """See `Store.create`.
@@ -205,7 +205,9 @@ class RemoteStore:
                 self._fs.pipe_file(path, bytes(data), mode="create")
             except Exception as error:
                 status = _status_of(error)
-                if status == _PRECONDITION_FAILED or _any(error, FileExistsError):
+                if status == _PRECONDITION_FAILED or (
+                    _any(error, FileExistsError) and _code_of(error) in _EXISTS
+                ):
                     raise KeyExists(
                         f"cannot create {str(key)!r} in {self.root}: it exists already."
                     ) from error
@@ -253,6 +255,8 @@ class RemoteStore:
         inside = f"{folder}/{begins}"
         # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
         details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
+        if not details and not self._has_bucket():
+            raise self._no_bucket("list", prefix)
         for name, about in details.items():
             path = str(self._fs._strip_protocol(name))
             if not path.startswith(inside) or about.get("type") == "directory":
@@ -268,7 +272,7 @@ class RemoteStore:
         try:
             return ask()
         except FileNotFoundError as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "list", prefix) from error
             return None
         except Exception as error:
@@ -280,7 +284,7 @@ class RemoteStore:
         try:
             self._fs.rm_file(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "delete", key) from error
         except Exception as error:
             raise self._meaning(error, "delete", key) from error
@@ -394,23 +398,44 @@ class RemoteStore:
             raise Invalid("the root of a store is a folder and holds no value.")
         return f"{self._root}/{key}"
 
+    def _is_bucket_gone(self, error: Exception) -> bool:
+        """Whether what was raised means that there is no bucket."""
+        return _code_of(error) in _NO_BUCKET or (
+            isinstance(error, FileNotFoundError) and not self._has_bucket()
+        )
+
+    def _has_bucket(self) -> bool:
+        """Whether the bucket is there, where exceptions do not tell: one request a process and bucket that is."""
+        if self._identity in _buckets_seen:
+            return True
+        try:
+            if not self._dialect.has_bucket(self._fs, self._root.partition("/")[0]):
+                return False
+        except Exception:  # noqa: BLE001 - not found out: whoever finds nothing next asks again
+            return True
+        _buckets_seen.add(self._identity)
+        return True
+
+    def _no_bucket(self, verb: str, key: Key) -> StoreError:
+        return StoreError(
+            f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
+        )
+
     def _meaning(self, error: Exception, verb: str, key: Key) -> StoreError:
         """What a filesystem's exception is in the words of the contract."""
         if isinstance(error, StoreError):
             return error
-        code, status = _code_of(error), _status_of(error)
-        if code in _NO_BUCKET:
-            return StoreError(
-                f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
-            )
+        status = _status_of(error)
+        if self._is_bucket_gone(error):
+            return self._no_bucket(verb, key)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError) or status in _NOT_DONE:
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
-        if isinstance(error, PermissionError) or status in {401, 403}:
+        if isinstance(error, PermissionError) or status in {401, 403} or self._dialect.refused(error):
             # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
@@ -448,39 +473,60 @@ def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
 
 
 def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem, str]:
+    from fsspec.archive import AbstractArchiveFileSystem
     from fsspec.core import get_filesystem_class, split_protocol
+    from fsspec.implementations.chained import ChainedFileSystem
 
     scheme, rest = split_protocol(url)
     if not scheme or "::" in url:
-        raise Invalid(
-            f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
-        )
+        raise _not_one(url)
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
     except ValueError as error:
         raise Invalid(
             f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
         ) from error
+    if issubclass(kind, AbstractArchiveFileSystem | ChainedFileSystem):
+        raise _not_one(url)
     dialect = Dialect.of_class(kind)
-    given = {**dict(kind._get_kwargs_from_urls(url)), **options}
-    if dialect.takes_loop:
-        given["loop"] = io_loop()
+    kind = dialect.kind(kind)
+    if dialect.exclusive and ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise Invalid(
+            f"{_redacted(url)!r} holds credentials, which no store is told in its URL: they would be shown wherever it "
+            "is named. Give them as your other tools get them: by the environment or a profile."
+        )
     try:
-        # An instance of its own: the settings below would reach the user's, and its caches this one.
-        filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
+        given = {**dict(kind._get_kwargs_from_urls(url)), **options}
+        if dialect.takes_loop:
+            given["loop"] = io_loop()
+        make = functools.partial(_made, kind, dialect, dialect.settings(scheme, given))
+        filesystem = make() if dialect.is_bucket else FileServer(make, dialect.rename, dialect.shut)
+        root = str(kind._strip_protocol(url)).rstrip("/")
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
+    except TypeError as error:
+        raise Invalid(
+            f"the filesystem behind {scheme}:// cannot be made for {_redacted(url)!r}: {_shown(error)}. What it needs "
+            f"beside a URL stands in fsspec's configuration, or is given: RemoteStore({_redacted(url)!r}, name=value)."
+        ) from error
     except Exception as error:  # some filesystems connect when they are made
         raise StoreUnavailable(f"cannot open the store at {_redacted(url)}: {_shown(error)}.") from error
-    dialect.tune(filesystem)
-    root = str(kind._strip_protocol(url)).rstrip("/")
     if not root and dialect.exclusive:
         raise Invalid(f"{_redacted(url)!r} names no bucket. Write for instance {scheme}://bucket/prefix.")
     return filesystem, root
+
+
+def _made(
+    kind: type[AbstractFileSystem], dialect: Dialect, settings: Mapping[str, Any]
+) -> AbstractFileSystem:
+    # An instance of its own: these settings would reach the user's, and its caches this one.
+    filesystem = kind(skip_instance_cache=True, **settings)
+    dialect.tune(filesystem)
+    return filesystem
 
 
 def _let_go(filesystem: AbstractFileSystem, pid: int) -> None:
@@ -504,9 +550,18 @@ def _detach_finalizers(filesystems: Mapping[int, AbstractFileSystem]) -> None:
             finalizer.detach()
 
 
-def _missing(scheme: str) -> MissingExtra:
+def _not_one(url: str) -> Invalid:
+    return Invalid(f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix.")
+
+
+def _missing(scheme: str, error: ImportError) -> MissingExtra:
     extra = extra_of(scheme)
-    what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
+    if extra is None:
+        said = _shown(error)
+        return MissingExtra(
+            f"stores at {scheme}:// need a package that is not installed: {said}.", install=said
+        )
+    what = f'pip install "podium[{extra}]"'
     return MissingExtra(
         f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what
     )
@@ -531,6 +586,7 @@ def _stamp(about: Mapping[str, Any]) -> str:
         "last_modified",
         "mtime",
         "modified",
+        "modify",
         "updated",
         "created",
         "ino",
