@@ -38,6 +38,7 @@ class Request:
     method: str
     path: str
     condition: bool
+    span: str = ""
 
 
 Schedule = Callable[[Request], Fate]
@@ -108,7 +109,9 @@ class Proxy:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
         }
         with self._guard:
-            request = Request(len(self.requests), method, path, "if-none-match" in headers)
+            request = Request(
+                len(self.requests), method, path, "if-none-match" in headers, headers.get("range", "")
+            )
             self.requests.append(request)
         fate = self.schedule(request)
         if "expect" in headers:
