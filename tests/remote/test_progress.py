@@ -49,6 +49,17 @@ AT_EXIT = """
 run = workspace.start_run()
 run.log_artifacts(folder, "folder")
 """
+# The first one races for the bucket; and a busy machine may need more attempts to be done within a second.
+SHORT = """
+from podium import save_model
+for number in range(100):
+    save_model({"value": number}, folder / str(number))
+    sys.stderr.write("begin")
+    begun = time.monotonic()
+    workspace.registry.register(folder / str(number), "fraud")
+    if number and time.monotonic() - begun < 0.9:
+        break
+"""
 WITHOUT_TQDM = "sys.modules['tqdm'] = None\n"
 
 
@@ -149,6 +160,7 @@ def test_who_waits_for_what_was_logged_sees_how_far_it_is(
     frames = bar_frames(seen, "sending what was logged")
     assert len(frames) > 1, seen
     assert max(moved for moved, _ in frames) > size_of(model) / 2
+    assert all(moved <= total for moved, total in frames)
 
 
 def test_without_a_terminal_nothing_is_shown(slow: Proxy, bucket: str, model: Path) -> None:
@@ -173,12 +185,7 @@ def test_without_tqdm_nothing_is_shown_and_nothing_fails(slow: Proxy, bucket: st
 
 
 def test_what_is_done_within_a_second_shows_nothing(slow: Proxy, bucket: str, tmp_path: Path) -> None:
-    for attempt in range(20):  # a busy machine may take longer
-        folder = tmp_path / str(attempt)
-        save_model({"value": attempt}, folder)
-        seen, took_s = on_a_terminal(REGISTER, bucket, folder)
-        if took_s < 1:
-            break
+    seen, took_s = on_a_terminal(SHORT, bucket, tmp_path)
 
     assert took_s < 1
-    assert seen == ""
+    assert seen.rpartition("begin")[2] == ""
