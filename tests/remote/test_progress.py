@@ -149,6 +149,7 @@ def test_who_waits_for_what_was_logged_sees_how_far_it_is(
     frames = bar_frames(seen, "sending what was logged")
     assert len(frames) > 1, seen
     assert max(moved for moved, _ in frames) > size_of(model) / 2
+    assert all(moved <= total for moved, total in frames)
 
 
 def test_without_a_terminal_nothing_is_shown(slow: Proxy, bucket: str, model: Path) -> None:

@@ -440,8 +440,15 @@ class Area:
         return served and self._served >= number and not self.problems
 
     def shown(self) -> contextlib.AbstractContextManager[None]:
-        """Show, to whoever waits for it, how much of what waits has been sent."""
-        return self.meter.shown("sending what was logged", lambda: self.waiting().size_bytes)
+        """Show, to whoever waits for it, how much of the files that wait has been sent."""
+        return self.meter.shown("sending what was logged", self._file_bytes)
+
+    def _file_bytes(self) -> int:
+        size = 0
+        for path, _ in self._files():
+            with contextlib.suppress(OSError):
+                size += path.stat().st_size
+        return size
 
     @property
     def is_started(self) -> bool:
