@@ -300,7 +300,7 @@ def _azurite_command(npm_cache: Path) -> list[str] | str:
         if not script.exists() and not failure.exists():
             failure.write_text(_fetched(npm, npm_cache) or "")
         if not script.exists():
-            return f"npm could not fetch Azurite: {failure.read_text()[-200:]}"
+            return f"npm could not fetch Azurite: {failure.read_text()[:200]}"
     return [node, str(script)]
 
 

@@ -235,10 +235,16 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(
     monkeypatch.setattr("podium.stores.dialects._READ_TIMEOUT_S", 1)
     with Proxy(cloud.port, lambda request: Fate.HANGS).running() as proxy:
         store = _store(cloud, proxy.port)
+        given_up = threading.Event()
 
-        with pytest.raises(StoreUnavailable):
-            store.get(_A)
+        def ask() -> None:
+            with pytest.raises(StoreUnavailable):
+                store.get(_A)
+            given_up.set()
 
+        threading.Thread(target=ask, daemon=True).start()
+
+        assert given_up.wait(30)
         assert len(proxy.requests) == 1
 
 
