@@ -1,8 +1,8 @@
 """What requests to a bucket cost: the one place where prices stand.
 
-S3 Standard in us-east-1, in dollars a request, as https://aws.amazon.com/s3/pricing/ lists them ("Requests & data
-retrievals"; they have not changed since 2019, looked at in November 2026). What bytes cost is not counted: to machines
-of the same region they are free.
+S3 Standard in us-east-1, in dollars a request. AWS has them at https://aws.amazon.com/s3/pricing/ ("Requests & data
+retrievals"), filled in by a script; on 25 November 2026 they were compared with a page that quotes them,
+https://c3x.dev/blog/s3-request-fees-explained. What bytes cost is not counted.
 """
 
 from __future__ import annotations
