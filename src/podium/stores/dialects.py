@@ -96,7 +96,6 @@ class Dialect:
         finds_prefixes: whether ``find`` takes a ``prefix``, and the server then looks at nothing else.
         asks_again: whether ``find`` in a folder where nothing lies asks twice more, if it is no prefix.
         read_options: of ``cat_file`` and ``get_file``, so that one read is one request.
-        write_options: of ``put_file``.
         settings: what it is made with, from the scheme and what the user gave.
         rename: gives one file the name of another, which it replaces; for what is no bucket.
         shut: closes what it leaves open when it goes; for what is no bucket.
@@ -115,7 +114,6 @@ class Dialect:
     finds_prefixes: bool = False
     asks_again: bool = False
     read_options: Mapping[str, Any] = field(default_factory=dict)
-    write_options: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[str, Mapping[str, object]], dict[str, Any]] = _as_they_are
     rename: Callable[[AbstractFileSystem, str, str], object] = _move
     shut: Callable[[AbstractFileSystem], None] = _leave
@@ -303,7 +301,6 @@ _TABLE: Mapping[str, Dialect] = {
         asks_again=True,
         # With more, s3fs asks for the size first and then for ranges, perhaps of two values.
         read_options={"max_concurrency": 1},
-        write_options={"max_concurrency": 4},
         settings=_s3_settings,
         tune=_s3_tune,
         close=_s3_close,

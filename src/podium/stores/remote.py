@@ -180,11 +180,10 @@ class RemoteStore:
         return found
 
     def _put_file(self, key: Key, path: str, file: Path) -> None:
-        options = self._dialect.write_options
         with moving_value(f"sending {key.name}") as value:
             telling = value.callback()
             try:
-                self._fs.put_file(str(file), path, callback=telling, **options)
+                self._fs.put_file(str(file), path, callback=telling)
             except Exception as error:
                 raise self._meaning(error, "write", key) from error
 
