@@ -16,8 +16,9 @@ from tests.benchmarks.floor import Row
 from tests.benchmarks.remote import ROWS as REMOTE
 from tests.benchmarks.rows import ROWS as OTHERS
 from tests.benchmarks.searching import ROWS as SEARCHING
+from tests.benchmarks.sending import ROWS as SENDING
 
-ROWS = OTHERS | SEARCHING | REMOTE
+ROWS = OTHERS | SEARCHING | REMOTE | SENDING
 
 
 def main() -> int:

@@ -319,7 +319,8 @@ def test_files_come_first_then_the_manifest_then_the_commit(store: MemoryStore) 
     do(publish_and_commit(NEW, named, registering(), stamp("mine")), recording)
 
     name = f"{SHA256[:32]}.0"
-    assert recording.puts == ["MLmodel", "a.txt", f"{name}.json", f"{1:020}.json"]
+    assert {*recording.puts[:2]} == {"MLmodel", "a.txt"}
+    assert recording.puts[2:] == [f"{name}.json", f"{1:020}.json"]
     assert store.get(object_folder(FOLDER, name) / "data" / "a.txt") == b"aa"
     assert store.get(manifest_key(FOLDER, name)) == MANIFEST
 
@@ -331,6 +332,35 @@ def test_an_object_that_is_there_is_not_put_again(store: MemoryStore) -> None:
     run(publish(FOLDER, named("x.0")), recording)
 
     assert recording.puts == []
+
+
+@pytest.mark.parametrize("file", ["MLmodel", "data/a.txt"])
+def test_of_an_object_that_is_half_there_only_what_is_missing_is_put(store: MemoryStore, file: str) -> None:
+    run(publish(FOLDER, named("x.0")), store)
+    store.delete(manifest_key(FOLDER, "x.0"))
+    store.delete(object_folder(FOLDER, "x.0").below(file))
+    recording = Recording(store)
+
+    run(publish(FOLDER, named("x.0")), recording)
+
+    assert recording.puts == [file.rpartition("/")[2], "x.0.json"]
+
+
+def test_where_one_file_fails_the_others_do_not_go_again(store: MemoryStore) -> None:
+    recording = Recording(store)
+    failed = False
+
+    def fail_once(verb: str, key: Key, number: int) -> Fail | None:
+        nonlocal failed
+        if key.name != "a.txt" or failed:
+            return None
+        failed = True
+        return Fail()
+
+    run(publish(FOLDER, named("x.0")), FaultyStore(recording, fail_once), sleep=lambda seconds: None)
+
+    assert sorted(recording.puts) == ["MLmodel", "a.txt", "x.0.json"]
+    assert recording.puts[-1] == "x.0.json"
 
 
 @pytest.mark.parametrize("broken", ["no manifest", "another manifest", "a file short", "a file missing"])

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from podium.commits.protocol import Answer, Create, Operation, Pause, Says, Steps
+from podium.commits.protocol import Answer, Create, Operation, Pause, PutAll, Says, Steps
 from podium.errors import PodiumError
 
 __all__ = ["Ended", "Place", "Program", "begin", "stepwise"]
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def stepwise(make: Callable[[], Steps[object]]) -> Program:
     """A protocol's generator as a program; ``make`` begins it anew."""
 
     def program(answers: tuple[Answer, ...]) -> Operation | Ended:
-        steps = make()
+        steps = _one_by_one(make())
         try:
             operation = next(steps)
             for answer in answers:
@@ -44,6 +47,28 @@ def stepwise(make: Callable[[], Steps[object]]) -> Program:
         return operation
 
     return program
+
+
+def _one_by_one(steps: Steps[Result]) -> Steps[Result]:
+    """Several values put at once are put one after the other here: one of their orders, with everything between them.
+
+    The other orders differ by names alone.
+    """
+    try:
+        operation = next(steps)
+        while True:
+            if not isinstance(operation, PutAll):
+                operation = steps.send((yield operation))
+                continue
+            answer: Answer = Says.DONE
+            for put in operation.puts:
+                answer = yield put
+                if answer is not Says.DONE:
+                    break
+            operation = steps.send(answer)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
 
 
 @dataclass(eq=False, slots=True)

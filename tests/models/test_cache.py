@@ -14,6 +14,7 @@ import pytest
 from podium.errors import Corrupt, StoreUnavailable
 from podium.models.cache import ModelCache, default_cache_folder
 from podium.models.manifest import Manifest, manifest_of
+from podium.stores.measured import Measure, measure
 
 
 class Far:
@@ -27,9 +28,10 @@ class Far:
         self.manifest: Manifest = manifest_of(folder)
         self.fetched: list[str] = []
 
-    def fetch(self, path: str, local: Path) -> None:
+    def fetch(self, path: str, local: Path) -> Measure:
         self.fetched.append(path)
         shutil.copyfile(self.folder / path, local)
+        return measure(local)
 
 
 @pytest.fixture
@@ -90,10 +92,10 @@ def test_bytes_that_are_not_those_of_the_manifest_do_not_stay(
 def test_a_store_that_dies_meanwhile_leaves_no_model_and_may_be_asked_again(
     far: Far, cache: ModelCache, tmp_path: Path
 ) -> None:
-    def dies(path: str, local: Path) -> None:
+    def dies(path: str, local: Path) -> Measure:
         if path != "MLmodel":
             raise StoreUnavailable("gone")
-        far.fetch(path, local)
+        return far.fetch(path, local)
 
     with pytest.raises(StoreUnavailable):
         cache.folder(far.manifest, dies, uri="there")
@@ -107,6 +109,7 @@ import os, shutil, sys, time
 from pathlib import Path
 from podium.models.cache import ModelCache
 from podium.models.manifest import manifest_of
+from podium.stores.measured import measure
 far, cache, log = map(Path, sys.argv[1:4])
 def fetch(path, local):
     with open(log, "ab", buffering=0) as file:
@@ -114,6 +117,7 @@ def fetch(path, local):
     if sys.argv[4] == "die":
         os._exit(9)
     shutil.copyfile(far / path, local)
+    return measure(local)
 sys.stdin.readline()
 folder = ModelCache(cache).folder(manifest_of(far), fetch, uri="there")
 assert manifest_of(folder) == manifest_of(far)

@@ -26,8 +26,11 @@ class Fate(Enum):
     ERROR_500 = "the server never sees it, the answer is an error"
     CONFLICT_409 = "the server never sees it, the answer is a conflict"
     THROTTLED_503 = "the server never sees it, the answer is SlowDown"
+    THROTTLED_429 = "the server never sees it, the answer is that there were too many"
+    FORBIDDEN_403 = "the server never sees it, the answer is that it may not be"
     LATE = "the answer is an error, and the server serves it later"
     HANGS = "nothing happens until the proxy is told to go on"
+    HELD = "nothing ever happens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,8 @@ class Proxy:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
         }
         with self._guard:
-            request = Request(
-                len(self.requests), method, path, "if-none-match" in headers, headers.get("range", "")
-            )
+            condition = "if-none-match" in headers or "ifGenerationMatch=0" in path
+            request = Request(len(self.requests), method, path, condition, headers.get("range", ""))
             self.requests.append(request)
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
@@ -160,6 +162,9 @@ class Proxy:
         await self._meet(fate, sent, writer)
 
     async def _meet(self, fate: Fate, sent: bytes, writer: asyncio.StreamWriter) -> None:
+        if fate is Fate.HELD:
+            await self._closing.wait()
+            return
         if fate is Fate.HANGS:
             while not self._go_on.is_set() and not self._closing.is_set():
                 await asyncio.sleep(0.02)
@@ -174,6 +179,10 @@ class Proxy:
             writer.write(_error(409, "ConditionalRequestConflict"))
         if fate is Fate.THROTTLED_503:
             writer.write(_error(503, "ServiceUnavailable"))
+        if fate is Fate.THROTTLED_429:
+            writer.write(_error(429, "TooManyRequests"))
+        if fate is Fate.FORBIDDEN_403:
+            writer.write(_error(403, "AuthorizationPermissionMismatch"))
         if fate is Fate.LATE:
             await writer.drain()
             writer.close()
@@ -208,3 +217,41 @@ def _error(status: int, code: str) -> bytes:
         f"HTTP/1.1 {status} Scheduled\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"
     ).encode() + body
+
+
+class Gate:
+    """A schedule that lets some requests pass and holds those after them, and says when so many are held.
+
+    Of a client with so many requests at a time every request that passed has been answered then: it sends another only
+    in the place of one that is done. What is held of a client that was killed is never served.
+
+    Attributes:
+        passed: the requests of this kind that were let through.
+        held: those that were not.
+    """
+
+    def __init__(self, which: Callable[[Request], bool], *, passing: int, held: int) -> None:
+        self._which = which
+        self._passing = passing
+        self._holding = held
+        self._guard = threading.Lock()
+        self._full = threading.Event()
+        self.passed: list[Request] = []
+        self.held: list[Request] = []
+
+    def __call__(self, request: Request) -> Fate:
+        """See `Schedule`."""
+        if not self._which(request):
+            return Fate.PASS
+        with self._guard:
+            if len(self.passed) < self._passing:
+                self.passed.append(request)
+                return Fate.PASS
+            self.held.append(request)
+            if len(self.held) == self._holding:
+                self._full.set()
+            return Fate.HELD
+
+    def wait_until_full(self) -> None:
+        """Wait until so many are held."""
+        assert self._full.wait(60), f"{len(self.held)} of {self._holding} requests came to the gate"

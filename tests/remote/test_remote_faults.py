@@ -227,7 +227,7 @@ def test_a_forked_child_has_connections_of_its_own(seaweedfs_server: Server) -> 
         finally:
             os._exit(0)
     os.close(writing)
-    _await_end(child)
+    await_end(child)
 
     assert os.read(reading, 100) == b"from the parent"
     os.close(reading)
@@ -240,7 +240,7 @@ def _end_as_a_script_does() -> None:
     gc.collect()
 
 
-def _await_end(child: int) -> None:
+def await_end(child: int) -> None:
     deadline = time.monotonic() + 60
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:

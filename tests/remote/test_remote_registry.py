@@ -15,7 +15,7 @@ from tests.remote.test_killed_shipping import Started
 WORKERS, REGISTRATIONS = 8, 25
 
 
-def _assert_one_history(url: str, given: dict[int, list[int]]) -> None:
+def assert_one_history(url: str, given: dict[int, list[int]]) -> None:
     total = sum(map(len, given.values()))
     numbers = sorted(number for mine in given.values() for number in mine)
     assert numbers == list(range(1, total + 1))
@@ -32,7 +32,7 @@ def _assert_one_history(url: str, given: dict[int, list[int]]) -> None:
                     assert native == {"worker": worker, "number": number}
 
 
-def _register_in_processes(url: str, times: int) -> dict[int, list[int]]:
+def register_in_processes(url: str, times: int) -> dict[int, list[int]]:
     started = [Started(workers.register_many, url, worker, times) for worker in range(WORKERS)]
     given = {worker: each.heard.recv() for worker, each in enumerate(started)}
     for each in started:
@@ -42,10 +42,10 @@ def _register_in_processes(url: str, times: int) -> dict[int, list[int]]:
 
 @pytest.mark.soak
 def test_eight_processes_of_25_registrations_give_1_to_200(bucket: str) -> None:
-    _assert_one_history(bucket, _register_in_processes(bucket, REGISTRATIONS))
+    assert_one_history(bucket, register_in_processes(bucket, REGISTRATIONS))
 
 
-def _lossy() -> Schedule:
+def lossy() -> Schedule:
     """Of every 40 requests some are lost, some only their answers, some come late; the same in each run."""
     fates = {
         3: Fate.LOST_ANSWER,
@@ -70,12 +70,12 @@ def test_eight_processes_of_25_registrations_give_1_to_200_through_a_lossy_netwo
     seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = use(seaweedfs_server)
-    with Proxy(seaweedfs_server.port, _lossy()).running() as proxy:
+    with Proxy(seaweedfs_server.port, lossy()).running() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
-        given = _register_in_processes(url, REGISTRATIONS)
+        given = register_in_processes(url, REGISTRATIONS)
         commits = [each for each in proxy.requests if "/commits/" in each.path and each.method == "PUT"]
 
     assert len(commits) > WORKERS * REGISTRATIONS, "nothing was lost on this network: it proves nothing"
     assert all(each.condition for each in commits), "a commit that is sent again carries its condition"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweedfs_server.url)
-    _assert_one_history(url, given)
+    assert_one_history(url, given)

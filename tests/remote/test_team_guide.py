@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from podium import Workspace, save_model
 from podium.errors import PodiumWarning, StoreError
 from podium.stores import Key
+from podium.stores.measured import Measure
 from podium.stores.remote import RemoteStore
-from tests.remote.servers import BUCKET, Server, seaweedfs
+from tests.remote.servers import BUCKET, Server, new_filesystem, seaweedfs
 
 _GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "team.md"
 _ROLES = ("trainer", "promoter", "server")
@@ -99,6 +101,22 @@ def test_each_role_can_do_its_work_and_no_more(
         refused.flush()
     assert refused.flush() is False
     refused.end()
+
+
+def test_a_trainer_s_rights_are_enough_for_files_in_parts_and_to_take_parts_back(
+    guarded: Server, tmp_path: Path
+) -> None:
+    file, key = tmp_path / "weights.bin", Key.parse("experiments/fraud/artifacts/named/a/weights.bin")
+    file.write_bytes(os.urandom(20 << 20))
+    store = RemoteStore(
+        f"s3://{BUCKET}/team", **{**guarded.options(), "key": "trainer", "secret": "trainer-secret"}
+    )
+
+    assert store.put_measured(key, file, Measure(file.stat().st_size, "0" * 64)) is None
+    owner = new_filesystem(guarded)
+    assert not owner.call_s3("list_multipart_uploads", Bucket=BUCKET).get("Uploads")
+    store.put(key, file)
+    assert store.download_measured(key, tmp_path / "copy").size_bytes == 20 << 20
 
 
 def test_not_even_the_owner_removes_a_commit(

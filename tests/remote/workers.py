@@ -6,11 +6,14 @@ import itertools
 import os
 import sys
 import tempfile
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from podium import Workspace, save_model
+from podium.stores import Key
+from podium.stores.remote import open_remote
 
 
 def log_until_killed(store: str, acks: Connection) -> None:
@@ -26,6 +29,18 @@ def log_until_killed(store: str, acks: Connection) -> None:
                 if step % 100 == 0:
                     run.flush()
             acks.send_bytes(b"%d" % step)
+
+
+def log_files_and_wait(store: str, told: Connection) -> None:
+    """Log a file and a model, send the run's id, and end the run when told to."""
+    with Workspace(store) as workspace:
+        with workspace.start_run() as run:
+            run.log_text("hello", "notes/a.txt")
+            run.log_model({"value": 1})
+            threading.Thread(target=run.flush, daemon=True).start()
+            told.send(run.run_id)
+            told.recv()
+        told.send(run.flush())
 
 
 def sync_again_and_again(store: str, told: Connection) -> None:
@@ -56,6 +71,30 @@ def load_and_tell(store: str, uri: str, begin: Any, done: Connection) -> None:
     with Workspace(store, read_only=True) as workspace:
         begin.wait()
         done.send(workspace.load_model(uri).native)
+
+
+def register_folder(store: str, folder: Path, name: str, done: Connection) -> None:
+    """Register a model directory."""
+    with Workspace(store) as workspace:
+        done.send(workspace.registry.register(folder, name, alias="champion").version)
+
+
+def copy(source: str, target: str, done: Connection) -> None:
+    """Copy everything from one store to another."""
+    with Workspace(source) as workspace:
+        done.send(workspace.copy_to(target))
+
+
+def load(store: str, uri: str, done: Connection) -> None:
+    """Load a model."""
+    with Workspace(store, read_only=True) as workspace:
+        done.send(workspace.load_model(uri).native)
+
+
+def put_file(store: str, key: str, file: Path, done: Connection) -> None:
+    """Put a local file."""
+    open_remote(store).put(Key.parse(key), file)
+    done.send(None)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from podium.runs.events import (
     Start,
     Tags,
 )
-from podium.runs.fold import RunState, same_value
+from podium.runs.fold import RunState
 from podium.strictjson import encode_float, encode_value
 from tests.runs.conftest import RUN_ID
 
@@ -300,25 +300,6 @@ def test_the_last_overwrite_of_a_param_stands_and_settles_a_conflict() -> None:
 
     assert state.params == {"lr": 0.3}
     assert state.conflicts == ()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (1, 1.0, True),
-        (1, True, False),
-        (0, False, False),
-        (math.nan, math.nan, True),
-        ("1", 1, False),
-        ([1, 2.0], (1.0, 2), True),
-        ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}, True),
-        (None, 0, False),
-        (0.0, -0.0, True),
-        (1e300, 1e300, True),
-    ],
-)
-def test_when_two_values_of_a_param_are_the_same(one: Any, other: Any, same: bool) -> None:
-    assert same_value(one, other) is same
 
 
 def test_the_last_value_is_that_of_the_highest_step_not_of_the_latest_time() -> None:

@@ -25,7 +25,7 @@ from podium.search.expressions import (
     all_of,
     any_of,
 )
-from podium.search.grammar import is_alias_name
+from podium.search.fieldnames import is_alias_name
 
 keys = st.text(min_size=1, max_size=12) | st.sampled_from(
     ["f1", "val/loss", "a.b", "a-1", "x y", "a`b", "a.", "NOT", "1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from podium import Workspace
 from podium.errors import Invalid, NotFound, PodiumWarning, QueryError, RunNotFound
 from podium.types import Runs
+
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,25 @@ def names(workspace: Workspace, text: str = "", **options: object) -> list[str]:
 
 def test_the_newest_come_first(workspace: Workspace) -> None:
     assert names(workspace) == [f"run {number}" for number in (5, 4, 3, 2, 1, 0)]
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="no list of open files")
+def test_whoever_leaves_a_workspace_holds_no_file_of_its_index_and_may_search_again(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "store") as workspace:
+        with workspace.start_run("first"):
+            pass
+        names(workspace)
+        assert _cached_files_held()
+
+    assert not _cached_files_held()
+    assert names(workspace) == ["first"]
+    workspace.close()
+    assert not _cached_files_held()
+
+
+def _cached_files_held() -> list[str]:
+    held = [os.path.realpath(each) for each in OPEN_FILES.iterdir()]
+    return [each for each in held if each.startswith(os.path.realpath(os.environ["XDG_CACHE_HOME"]))]
 
 
 def test_by_experiment(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, assert_never
 
-from podium.commits.handing_over import verified_source
+from podium.commits.handing_over import hand_over
 from podium.commits.protocol import (
     Answer,
     Create,
@@ -20,12 +20,16 @@ from podium.commits.protocol import (
     Operation,
     Pause,
     Put,
+    PutAll,
     Says,
     Sizes,
     Steps,
 )
 from podium.errors import KeyExists, KeyMissing, StoreUnavailable
 from podium.stores.contract import DiskFull, Store
+from podium.stores.keys import Key
+from podium.stores.progress import moving
+from podium.stores.together import together
 
 __all__ = ["perform", "run"]
 
@@ -33,6 +37,7 @@ Result = TypeVar("Result")
 
 _FIRST_WAIT_S = 0.002
 _LONGEST_WAIT_S = 0.5
+_FILES_AT_ONCE = 8
 _jitter = random.SystemRandom()  # not `random`: training scripts seed it, and their numbers are theirs
 
 
@@ -100,8 +105,9 @@ def perform(store: Store, operation: Operation) -> Answer:
             case Put(key, bytes(data)):
                 store.put(key, data)
             case Put(key, LocalFile() as file):
-                with verified_source(file) as source:
-                    store.put(key, source)
+                hand_over(store, key, file)
+            case PutAll(puts):
+                return _put_all(store, puts)
             case Sizes(folder):
                 start = len(folder.segments)
                 return {"/".join(entry.key.segments[start:]): entry.size for entry in store.list(folder)}
@@ -118,3 +124,31 @@ def perform(store: Store, operation: Operation) -> Answer:
     except StoreUnavailable as error:
         return Failed(error, nothing_done=isinstance(error, DiskFull))
     return Says.DONE
+
+
+def _put_all(store: Store, puts: tuple[Put, ...]) -> Answer:
+    """Values that go over a network go at once; a disk is kept busy by one."""
+    at_once = 1 if store.local_path(Key.root()) is not None else _FILES_AT_ONCE
+    total_bytes = sum(
+        each.source.size if isinstance(each.source, LocalFile) else len(each.source) for each in puts
+    )
+
+    def put(each: Put) -> None:
+        answer = perform(store, each)
+        if isinstance(answer, Failed):
+            raise _NotPut(answer)
+
+    try:
+        with moving(f"registering {puts[0].key.segments[1]}", total_bytes):
+            together(put, puts, at_once=at_once)
+    except _NotPut as failed:
+        return failed.answer
+    return Says.DONE
+
+
+class _NotPut(Exception):
+    """One of several values could not be put: what had not begun is left."""
+
+    def __init__(self, answer: Failed) -> None:
+        super().__init__(answer)
+        self.answer = answer

@@ -1,7 +1,8 @@
 """Hand a local file to a store so that only the bytes that were promised can arrive.
 
 A source may be written to while it is copied, and an object is shared by every version of its bytes: so what is
-hashed and what is put are the same bytes, held where nobody else writes.
+hashed and what is put are the same bytes. A store that hashes on the way drops them when they turn out to be others;
+for any other they are held where nobody else writes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,32 @@ from pathlib import Path
 
 from podium.commits.protocol import LocalFile
 from podium.errors import Corrupt
-from podium.stores.contract import Source
+from podium.stores.contract import Source, Store
+from podium.stores.keys import Key
+from podium.stores.measured import Measure, is_hashed_on_the_way, measure, put_measured
 
-__all__ = ["verified_source"]
+__all__ = ["hand_over", "verified_source"]
 
 _IN_MEMORY_BYTES = 32 << 20
 _CHUNK_BYTES = 1 << 20
+
+
+def hand_over(store: Store, key: Key, file: LocalFile) -> None:
+    """Put a file.
+
+    Raises:
+        Corrupt: it does not hold what it has to, or is gone; the key is left as it is.
+        StoreError: as `Store.put`.
+    """
+    if not is_hashed_on_the_way(store):
+        with verified_source(file) as source:
+            store.put(key, source)
+        return
+    try:
+        if put_measured(store, key, file.path, expected=Measure(file.size, file.sha256)) is None:
+            raise _changed(file, measure(file.path).sha256)
+    except FileNotFoundError as error:
+        raise _changed(file, "nothing") from error
 
 
 @contextlib.contextmanager

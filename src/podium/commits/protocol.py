@@ -50,6 +50,7 @@ __all__ = [
     "Outcome",
     "Pause",
     "Put",
+    "PutAll",
     "Says",
     "Sizes",
     "Stamp",
@@ -117,6 +118,13 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class PutAll:
+    """Set several values in any order or at once: ``Says.DONE``, or `Failed`, after which any of them may be set."""
+
+    puts: tuple[Put, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """The sizes of all values in a folder, by path below it: a mapping, or `Failed`. May be late."""
 
@@ -150,7 +158,7 @@ class Failed:
     nothing_done: bool = False
 
 
-Operation: TypeAlias = Get | Create | Put | Sizes | Pause
+Operation: TypeAlias = Get | Create | Put | PutAll | Sizes | Pause
 Answer: TypeAlias = "bytes | Mapping[str, int] | Says | Failed"
 Result = TypeVar("Result")
 Decided_co = TypeVar("Decided_co", bound=Body, covariant=True)
@@ -512,7 +520,10 @@ def manifest_key(folder: Key, name: str) -> Key:
 
 
 def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
-    """Put an object: files first, manifest last. What a killed process left half done is done again.
+    """Put an object: files first, manifest last. Of what a killed process left, that goes on.
+
+    A file is whole or not there, and nothing but its own bytes is ever put under its name (see `LocalFile`): so one of
+    the right size need not be sent again.
 
     Raises:
         StoreUnavailable: the store did not answer in time.
@@ -522,14 +533,19 @@ def publish(folder: Key, files: ObjectFiles) -> Steps[None]:
     manifest = yield from fetch(manifest_key(folder, files.name))
     if manifest == files.manifest and there == dict(files.sizes):
         return
-    for path, source in files.files.items():
-        yield from _put(inside.below(path), source)
+    while missing := [path for path in files.files if there.get(path) != files.sizes[path]]:
+        answer = yield PutAll(tuple(Put(inside.below(path), files.files[path]) for path in missing))
+        if not isinstance(answer, Failed):
+            break
+        if answer.nothing_done or (yield Pause()) is Says.EXPIRED:
+            raise answer.error
+        there = yield from _sizes(inside)
     yield from _put(manifest_key(folder, files.name), files.manifest)
 
 
-def _put(key: Key, source: bytes | LocalFile) -> Steps[None]:
+def _put(key: Key, data: bytes) -> Steps[None]:
     while True:
-        answer = yield Put(key, source)
+        answer = yield Put(key, data)
         if not isinstance(answer, Failed):
             return
         if answer.nothing_done or (yield Pause()) is Says.EXPIRED:

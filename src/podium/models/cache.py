@@ -6,19 +6,26 @@ must never know how a file is fetched.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podium.errors import Corrupt, StoreUnavailable
-from podium.models.manifest import FileEntry, Manifest, verify
+from podium.models.manifest import FileEntry, Manifest, check_entry, file_entry, verify
 from podium.stores.cachefolder import cache_folder
+from podium.stores.measured import Measure
+from podium.stores.progress import moving
 from podium.stores.together import together
 
 __all__ = ["ModelCache", "default_cache_folder"]
 
-Fetch = Callable[[str, Path], None]
+Fetch = Callable[[str, Path], Measure]
 _LOCK_TIMEOUT_S = 600.0
+_LEFTOVER_S = 86_400.0
+_PARTIAL = ".partial"
 
 
 def default_cache_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -39,7 +46,7 @@ class ModelCache:
 
         Args:
             manifest: what it holds.
-            fetch: writes the file of a path (inside the model) to a local file.
+            fetch: writes the file of a path (inside the model) to a local file, and says what came.
             uri: the model, for messages.
 
         Raises:
@@ -68,23 +75,48 @@ class ModelCache:
 
     def _fetch(self, manifest: Manifest, fetch: Fetch, target: Path, uri: str) -> None:
         """Fetch the files that are not there yet: an attempt that was broken off is gone on with."""
-        aside = self._root / f"{manifest.sha256}.partial"
+        self._clear_leftovers()
+        aside = self._root / f"{manifest.sha256}{_PARTIAL}"
         aside.mkdir(mode=0o700, exist_ok=True)
-
-        def bring(file: FileEntry) -> None:
-            local = aside / file.path
-            # Each file appears whole; what it holds is compared below.
-            if not (local.is_file() and local.stat().st_size == file.size):
-                local.parent.mkdir(parents=True, exist_ok=True)
-                fetch(file.path, local)
-
-        together(bring, manifest.files)
+        _remove_strangers(aside, manifest)
         try:
-            verify(aside, manifest, uri=uri)
+            with moving(f"fetching {uri}", manifest.size_bytes) as meter:
+
+                def bring(file: FileEntry) -> None:
+                    local = aside / file.path
+                    if local.is_file() and file_entry(aside, file.path) == file:
+                        meter.add(file.size)
+                        return
+                    local.parent.mkdir(parents=True, exist_ok=True)
+                    came = fetch(file.path, local)
+                    check_entry(FileEntry(file.path, came.size_bytes, came.sha256), file, uri=uri)
+
+                together(bring, manifest.files)
         except Corrupt:
             shutil.rmtree(aside, ignore_errors=True)  # or the next attempt would go on with it
             raise
         aside.rename(target)
+
+    def _clear_leftovers(self) -> None:
+        """Remove what was begun and never finished, a day ago or more; whoever fetches it now holds its lock."""
+        from filelock import FileLock, Timeout
+
+        for aside in self._root.glob(f"*{_PARTIAL}"):
+            lock = FileLock(self._root / f"{aside.name.removesuffix(_PARTIAL)}.lock", timeout=0)
+            with contextlib.suppress(OSError, Timeout):
+                if time.time() - aside.stat().st_mtime > _LEFTOVER_S:
+                    with lock:
+                        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_strangers(aside: Path, manifest: Manifest) -> None:
+    """Remove what is no file of the model: a killed process leaves what it was writing."""
+    known = set(manifest.paths())
+    for folder, _, names in os.walk(aside):
+        for name in names:
+            path = Path(folder) / name
+            if path.is_symlink() or path.relative_to(aside).as_posix() not in known:
+                path.unlink()
 
 
 def _is_whole(folder: Path, manifest: Manifest, uri: str) -> bool:

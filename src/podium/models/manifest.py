@@ -155,7 +155,15 @@ def verify(folder: Path, expected: Manifest, *, uri: str) -> None:
 
 
 def _verify_file(folder: Path, expected: FileEntry, uri: str) -> None:
-    found = file_entry(folder, expected.path)
+    check_entry(file_entry(folder, expected.path), expected, uri=uri)
+
+
+def check_entry(found: FileEntry, expected: FileEntry, *, uri: str) -> None:
+    """Compare what a file is with what it has to be.
+
+    Raises:
+        Corrupt: it has another size or other bytes.
+    """
     if found.size != expected.size:
         what = f"has {found.size} bytes, not the {expected.size} that were saved"
         raise _corrupt(uri, expected.path, what, expected=str(expected.size), found=str(found.size))

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podium.errors import Corrupt, Invalid, KeyMissing
+from podium.errors import ArtifactNotFound, Corrupt, Invalid, KeyMissing
 from podium.runs.events import Artifact, Model, ModelFile
 from podium.runs.layout import RunKeys
 from podium.stores.contract import Store
 from podium.stores.keys import Key, encoded_path, name_segment
-from podium.stores.measured import Measure, measure, private_copy, put_measured
+from podium.stores.measured import Measure, fetch_measured, measure, private_copy, put_measured
 
-__all__ = ["Shelf", "artifact_key", "files_below", "read_artifact", "save_artifact"]
+__all__ = ["Shelf", "artifact_key", "files_below", "not_there_yet", "read_artifact", "save_artifact"]
 
 # Of two threads only one gets a name. Held while a name is chosen, never while bytes are put.
 _choosing = threading.RLock()
@@ -175,23 +175,47 @@ def read_artifact(store: Store, keys: RunKeys, artifact: Artifact) -> bytes:
     return data
 
 
-def save_artifact(store: Store, keys: RunKeys, artifact: Artifact, target: Path) -> None:
+def save_artifact(
+    store: Store, keys: RunKeys, artifact: Artifact, target: Path, *, may_come: bool = False
+) -> None:
     """Bring an artifact to a local file; its folder is made. The file is there whole and verified, or not at all.
 
+    Args:
+        store: where the run lies.
+        keys: of the run.
+        artifact: as the run lists it.
+        target: the file.
+        may_come: its bytes may still be on their way: see `not_there_yet`.
+
     Raises:
+        ArtifactNotFound: they are.
         Corrupt: its bytes are missing, or not those that were kept.
     """
     key = _checked_key(keys, artifact)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".~{os.urandom(10).hex()}.tmp")
     try:
-        store.download(key, aside)
-        _check(keys, artifact, measure(aside))
+        _check(keys, artifact, fetch_measured(store, key, aside))
         os.replace(aside, target)
     except KeyMissing as error:
+        if may_come:
+            raise not_there_yet(keys.run_id, artifact.path) from error
         raise _corrupt(keys, artifact, "nothing") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def not_there_yet(run_id: str, path: str) -> ArtifactNotFound:
+    """What a run lists and the store does not hold, while a process that logs to the run has not sent its end.
+
+    Events go first, so that others see a run live; the files they name follow, and the end of the log after those.
+    """
+    return ArtifactNotFound(
+        f"the bytes of {path!r} of run {run_id} have not arrived in the store: they are on their way from the process "
+        "that logs it. Try again when the run has ended. If that process was killed, what it had not sent waits on its "
+        "machine: call Workspace.sync() there.",
+        name=path,
+    )
 
 
 def _checked_key(keys: RunKeys, artifact: Artifact) -> Key:
@@ -204,20 +228,15 @@ def _checked_key(keys: RunKeys, artifact: Artifact) -> Key:
 
 def _check(keys: RunKeys, artifact: Artifact, found: Measure) -> None:
     if found != Measure(artifact.size_bytes, artifact.sha256):
-        raise _corrupt(keys, artifact, f"{found.size_bytes} bytes of SHA-256 {found.sha256}")
+        raise _corrupt(keys, artifact, str(found))
 
 
 def _corrupt(keys: RunKeys, artifact: Artifact, found: str) -> Corrupt:
     return Corrupt(
         f"the artifact {artifact.path!r} of run {keys.run_id} is not the file that was logged. "
-        "Restore it from a copy of the store"
-        + (
-            ", or wait if its run is being written elsewhere: it may be on its way."
-            if found == "nothing"
-            else "."
-        ),
+        "Restore it from a copy of the store.",
         key=f"{keys.artifacts}/{artifact.key}",
-        expected=f"{artifact.size_bytes} bytes of SHA-256 {artifact.sha256}",
+        expected=str(Measure(artifact.size_bytes, artifact.sha256)),
         found=found,
     )
 

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 
 from podium.errors import Invalid
 from podium.runs.events import (
+    END_STATUSES,
     FORMAT,
     Artifact,
     Beat,
@@ -341,7 +342,7 @@ def _read_dropped(value: dict[str, Any]) -> Dropped:
     return Dropped(count)
 
 
-_ENDS: Final[dict[str, EndStatus]] = {"FINISHED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
+_ENDS: Final[dict[str, EndStatus]] = {status: status for status in END_STATUSES}
 
 
 def _read_end(value: dict[str, Any]) -> End:

@@ -17,15 +17,12 @@ from podium.runs.events import Metrics
 from podium.runs.finding import FoundRun, find_still
 from podium.runs.fold import LogState, RunState, Stamp
 from podium.runs.layout import LogName
-from podium.runs.lines import BAD_LINE, EMPTY_LINE, parse_lines, whole_lines
+from podium.runs.lines import BAD_LINE, EMPTY_LINE, line_chunks, parse_lines
 from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
-from podium.runs.reader import changes_too_fast, log_pieces
+from podium.runs.reader import LOOKS, changes_too_fast, log_pieces
 from podium.stores.contract import Store
 
 __all__ = ["Columns", "read_columns"]
-
-_CHUNK_BYTES = 1 << 16
-_LOOKS = 5
 
 
 @dataclass(slots=True)
@@ -64,11 +61,11 @@ def read_columns(
         Columns by key, in the order the keys were asked for, else by key. A key without points has empty ones.
     """
     wanted = tuple(dict.fromkeys(keys))
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         try:
             return _columns_of(store, run, state, wanted)
         except KeyMissing:
-            run = find_still(store, run)  # parts were put together since it was found
+            run = find_still(store, run)  # parts were put together meanwhile
     raise changes_too_fast(run)
 
 
@@ -89,17 +86,13 @@ def _log_columns(
 ) -> dict[str, Columns]:
     found: dict[str, Columns] = {}
     for data in log_pieces(store, run, names, 0):
-        whole = whole_lines(data)
-        at = 0
-        while at < whole:
-            cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
-            rows = parse_lines(data[at:cut])
+        for chunk in line_chunks(data):
+            rows = parse_lines(chunk)
             columns = None if state.rewinds else metric_columns(rows)
             if columns is not None:
                 _add_columns(found, columns, wanted)
             else:
                 _add_each(found, rows, wanted, log, state)
-            at = cut
     return found
 
 

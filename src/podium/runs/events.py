@@ -9,12 +9,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from podium.errors import Invalid
-from podium.runs.lines import whole_lines  # still imported from here by workspace/copying.py
 
 __all__ = [
+    "END_STATUSES",
     "FORMAT",
     "Artifact",
     "Beat",
@@ -39,11 +39,12 @@ __all__ = [
     "Unknown",
     "Verdict",
     "check_key",
-    "whole_lines",
 ]
 
 FORMAT: Final = 1
 EndStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run can be ended: FAILED by an exception, KILLED by a signal."""
+END_STATUSES: Final[tuple[EndStatus, ...]] = get_args(EndStatus)
 Kind: TypeAlias = Literal["session", "edit"]
 Extreme: TypeAlias = Literal["min", "max"]
 

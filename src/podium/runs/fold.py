@@ -8,7 +8,6 @@ which writers are alive is told.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from operator import itemgetter
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from podium.runs.codec import decode
+from podium.runs.equality import spelled
 from podium.runs.events import (
     Artifact,
     Dataset,
@@ -36,19 +36,18 @@ from podium.runs.events import (
     Tags,
     Verdict,
 )
-from podium.runs.lines import BAD_LINE, EMPTY_LINE, parse_lines, whole_lines
+from podium.runs.lines import BAD_LINE, EMPTY_LINE, line_chunks, parse_lines, whole_lines
 from podium.runs.metric_lines import MetricColumns, metric_columns, metric_row
-from podium.strictjson import encode_value
 
-__all__ = ["BadLine", "Conflict", "LogState", "MetricRecord", "RunState", "Stamp", "Status", "same_value"]
+__all__ = ["BadLine", "Conflict", "LogState", "MetricRecord", "RunState", "Stamp", "Status"]
 
 Stamp: TypeAlias = tuple[int, str, int]
 Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
+"""How a run is, or how it ended; LOST: it stopped without a word."""
 Value = TypeVar("Value")
 
 # From bad to good: what the run is called when several of its sessions ended differently.
 _WORST_FIRST: tuple[Status, ...] = ("FAILED", "KILLED", "LOST", "FINISHED")
-_CHUNK_BYTES = 1 << 16
 _ONE_METRIC = 5  # elements of the line of one metric
 
 
@@ -202,13 +201,10 @@ class RunState:
         whole = whole_lines(data)
         log = self.logs.get(writer_id) or LogState(writer_id)
         self.logs[writer_id] = log
-        at = 0
-        while at < whole:
-            cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
+        for chunk in line_chunks(data):
             # Between its first lines and its last a log is metrics, and those are folded by columns.
-            for shape, rows in groupby(parse_lines(data[at:cut]), _shape):
+            for shape, rows in groupby(parse_lines(chunk), _shape):
                 self._fold_rows(log, list(rows), by_columns=shape == _ONE_METRIC and not self.rewinds)
-            at = cut
         log.offset += whole
         self.bad_lines.sort()
         return whole
@@ -249,7 +245,7 @@ class RunState:
             if isinstance(event, Params):
                 for each in event.params.values():
                     if isinstance(each, list | dict):
-                        _spelled(each)
+                        spelled(each)
         except (ValueError, RecursionError):  # a value nested deeper than Python goes is no event either
             self.bad_lines.append(BadLine(log.writer_id, log.lines))
             return
@@ -347,8 +343,8 @@ class RunState:
             self._overwrites[key] = _later(self._overwrites.get(key), found)
             return
         values = self._params.setdefault(key, {})
-        spelled = _spelled(value)
-        values[spelled] = _earlier(values.get(spelled), found)
+        text = spelled(value)
+        values[text] = _earlier(values.get(text), found)
 
     def hides(self, log: LogState, step: int) -> bool:
         """Whether a rewind of a log that began later hides a point of this log."""
@@ -548,29 +544,3 @@ def _later(one: Stamped[Value] | None, other: Stamped[Value]) -> Stamped[Value]:
 
 def _earlier(one: Stamped[Value] | None, other: Stamped[Value]) -> Stamped[Value]:
     return other if one is None or other.stamp < one.stamp else one
-
-
-def same_value(one: Any, other: Any) -> bool:
-    """Whether two values of a param are equal: 1.0 equals 1, True does not, NaN equals NaN."""
-    return _spelled(one) == _spelled(other)
-
-
-# Escapes all but ASCII: half a character, which JSON can hold and UTF-8 cannot, is a value as any other.
-_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-
-
-def _spelled(value: Any) -> str:
-    if type(value) is float and math.isfinite(value) and not value.is_integer():
-        return repr(value)
-    return _spell(encode_value(_as_float(value)))
-
-
-def _as_float(value: Any) -> Any:
-    """The value with numbers that are equal spelled alike."""
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        return int(value)
-    if isinstance(value, list | tuple):
-        return [_as_float(each) for each in value]
-    if isinstance(value, Mapping):
-        return {key: _as_float(each) for key, each in value.items()}
-    return value

@@ -5,6 +5,7 @@ A line that cannot be read keeps its place. Pure: must never know which events t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from podium.strictjson import decode_float, parse
@@ -16,12 +17,15 @@ __all__ = [
     "float_in",
     "in_range",
     "line_bytes",
+    "line_chunks",
     "parse_lines",
     "whole_lines",
 ]
 
 INT64: Final = 2**63
 """Numbers lie between this and its opposite: steps and times are kept in columns of 64 bits."""
+
+_CHUNK_BYTES = 1 << 16
 
 
 class _Line:
@@ -41,6 +45,15 @@ EMPTY_LINE: Final = _Line("EMPTY_LINE")
 def whole_lines(data: bytes) -> int:
     """How many bytes of ``data`` are whole lines; what follows is torn, or still being written."""
     return data.rfind(b"\n") + 1
+
+
+def line_chunks(data: bytes) -> Iterator[bytes]:
+    """The whole lines of ``data`` in chunks, each as long as is best for `parse_lines`, or one line that is longer."""
+    whole, at = whole_lines(data), 0
+    while at < whole:
+        cut = data.rfind(b"\n", at, at + _CHUNK_BYTES) + 1 or data.find(b"\n", at) + 1
+        yield data[at:cut]
+        at = cut
 
 
 def parse_lines(chunk: bytes) -> list[object]:

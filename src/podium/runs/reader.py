@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 
 from podium.errors import Corrupt, KeyMissing
-from podium.runs.experiments import FoundExperiment, ensure_experiment
 from podium.runs.finding import FoundRun, find_still
 from podium.runs.fold import RunState, Status
 from podium.runs.layout import LogName
@@ -18,11 +17,18 @@ from podium.runs.living import living_writers
 from podium.stores.contract import Store
 from podium.stores.together import together
 
-__all__ = ["chain_of", "changes_too_fast", "log_bytes", "log_pieces", "read_run", "refresh", "status_of"]
-# Still imported from here by workspace/copying.py.
-__all__ += ["FoundExperiment", "FoundRun", "ensure_experiment"]
+__all__ = [
+    "LOOKS",
+    "chain_of",
+    "changes_too_fast",
+    "log_bytes",
+    "log_pieces",
+    "read_run",
+    "refresh",
+    "status_of",
+]
 
-_LOOKS = 5
+LOOKS = 5
 _FETCHED_AT_ONCE_BYTES = 64 << 20
 
 
@@ -38,7 +44,7 @@ def read_run(store: Store, run: FoundRun) -> RunState:
 
 def refresh(store: Store, run: FoundRun, state: RunState) -> RunState:
     """A state with what its logs say since it was read; the same object, unless a rewind makes it be read anew."""
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         try:
             for writer_id, names in run.logs.items():
                 _read_log(store, run, writer_id, names, state)

@@ -15,6 +15,7 @@ is not known here, and how a log is sent is decided in `shipping.py`.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import hashlib
 import os
 import re
@@ -50,6 +51,7 @@ from podium.runs.shipping import (
 from podium.stores.contract import Entry, Source, Store
 from podium.stores.header import read_header
 from podium.stores.keys import Key, is_segment
+from podium.stores.progress import Meter, in_background
 from podium.stores.together import together
 from podium.stores.wholefile import chunks_of, is_temporary, write_whole
 
@@ -158,6 +160,7 @@ class Area:
 
     def _begin_anew(self) -> None:
         """Locks and a thread of this process; a forked child has none."""
+        self.meter = Meter()
         self._turn = threading.Lock()
         self._bell = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -273,7 +276,8 @@ class Area:
             finally:
                 done.set()
 
-        sender = threading.Thread(target=send, name="podium-files", daemon=True)
+        context = contextvars.copy_context()
+        sender = threading.Thread(target=context.run, args=(send,), name="podium-files", daemon=True)
         try:
             sender.start()
         except RuntimeError:  # an interpreter that ends starts no thread
@@ -407,7 +411,8 @@ class Area:
 
     def _ship_or_tell(self) -> bool:
         try:
-            return self.ship()
+            with in_background(self.meter):
+                return self.ship()
         except Exception as error:  # noqa: BLE001 - the boundary: a thread that dies would send nothing any more
             self.problems = (f"{type(error).__name__}: {error}",)
             self._warn(self.problems[0])
@@ -430,9 +435,20 @@ class Area:
         if not self.lasting:
             return self.ship()
         number = self.ask()
-        with self._bell:
+        with self.shown(), self._bell:
             served = self._bell.wait_for(lambda: self._served >= number or not self.is_started, timeout_s)
         return served and self._served >= number and not self.problems
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Show, to whoever waits for it, how much of the files that wait has been sent."""
+        return self.meter.shown("sending what was logged", self._file_bytes)
+
+    def _file_bytes(self) -> int:
+        size = 0
+        for path, _ in self._files():
+            with contextlib.suppress(OSError):
+                size += path.stat().st_size
+        return size
 
     @property
     def is_started(self) -> bool:
@@ -555,10 +571,11 @@ def leave() -> None:
     """Wait, at the end of the process, for what is on its way; no longer than stated, and never with an error."""
     for area in [each for each in list(_areas.values()) if each.is_started]:
         deadline = time.monotonic() + EXIT_S + EXIT_S_PER_MIB * area.waiting().size_bytes / _MIB
-        while area.waiting() and not area.flush(max(0.0, deadline - time.monotonic())):
-            if time.monotonic() >= deadline or not area.is_started:
-                break
-            time.sleep(_EXIT_PAUSE_S)
+        with area.shown():
+            while area.waiting() and not area.flush(max(0.0, deadline - time.monotonic())):
+                if time.monotonic() >= deadline or not area.is_started:
+                    break
+                time.sleep(_EXIT_PAUSE_S)
 
 
 def _after_fork_in_child() -> None:

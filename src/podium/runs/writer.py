@@ -29,6 +29,7 @@ from podium.ids import new_writer_id
 from podium.runs import logfile
 from podium.runs.beating import forget, keep_beating, no_fork, note_open, note_sealed, open_writers
 from podium.runs.codec import encode
+from podium.runs.equality import same_value
 from podium.runs.events import (
     Beat,
     Dropped,
@@ -41,7 +42,7 @@ from podium.runs.events import (
     Start,
     check_key,
 )
-from podium.runs.fold import RunState, same_value
+from podium.runs.fold import RunState
 from podium.runs.layout import RunKeys
 from podium.runs.lines import INT64
 from podium.runs.locking import hold, is_lockable

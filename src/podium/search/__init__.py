@@ -10,7 +10,8 @@ from __future__ import annotations
 from podium.search.evaluate import Subject, Summary, aggregate_of, matches, sort
 from podium.search.expressions import Expr, Field, OrderKey, fields_of, push_not, to_text
 from podium.search.families import EXPERIMENTS, GATE, MODELS, RUNS, VERSIONS, Family
-from podium.search.grammar import is_alias_name, parse_field, parse_filter, parse_gate, parse_order
+from podium.search.fieldnames import is_alias_name
+from podium.search.grammar import parse_field, parse_filter, parse_gate, parse_order
 from podium.search.selecting import check_limit, select
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from podium.runs.fold import same_value
+from podium.runs.equality import same_value
 from podium.search.goals import Goal, known_goal
 from podium.strictjson import JsonValue
 from podium.table import MISSING, Table, cell_text

@@ -28,6 +28,7 @@ from podium.search.expressions import (
     Linear,
     Literal,
     Not,
+    Number,
     Op,
     Or,
     OrderKey,
@@ -39,6 +40,7 @@ from podium.times import milliseconds_of
 
 __all__ = [
     "UNIT_MS",
+    "Number",
     "Subject",
     "Summary",
     "aggregate_of",
@@ -57,7 +59,6 @@ __all__ = [
 Subject: TypeAlias = Callable[[Field], object]
 """One row: the value of a field, or MISSING. A time is an aware datetime or milliseconds since 1970."""
 
-Number: TypeAlias = int | float
 Row = TypeVar("Row")
 
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

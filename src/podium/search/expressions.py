@@ -27,6 +27,7 @@ __all__ = [
     "Linear",
     "Literal",
     "Not",
+    "Number",
     "Op",
     "Or",
     "OrderKey",

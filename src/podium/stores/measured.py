@@ -1,4 +1,4 @@
-"""Put a file and say what was put: size and SHA-256 of the very bytes that went.
+"""Put or fetch a file and say what it was: size and SHA-256 of the very bytes that went.
 
 Where the store lets it, a file is hashed as it is copied and read once, so that what is said of it is true although
 somebody may still write to it. Knows bytes and keys, not what they are for.
@@ -21,7 +21,16 @@ from podium.stores.contract import Source, Store
 from podium.stores.keys import Key
 from podium.stores.wholefile import chunks_of
 
-__all__ = ["Measure", "TakesChunks", "measure", "private_copy", "put_measured"]
+__all__ = [
+    "Measure",
+    "Measuring",
+    "TakesChunks",
+    "fetch_measured",
+    "is_hashed_on_the_way",
+    "measure",
+    "private_copy",
+    "put_measured",
+]
 
 # From this size on a thread pays: hashlib lets go of the interpreter, and SHA-256 takes as long as copying.
 _LARGE_BYTES = 8 << 20
@@ -35,6 +44,9 @@ class Measure:
     size_bytes: int
     sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.size_bytes} bytes of SHA-256 {self.sha256}"
+
 
 @runtime_checkable
 class TakesChunks(Protocol):
@@ -42,6 +54,19 @@ class TakesChunks(Protocol):
 
     def put_chunks(self, key: Key, chunks: Iterable[bytes]) -> None:
         """As `Store.put`; if the pieces break off with an error nothing has changed."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A store elsewhere that hashes files as they pass."""
+
+    def put_measured(self, key: Key, file: Path, expected: Measure | None = None) -> Measure | None:
+        """As `Store.put`; None, and nothing has changed, if it is not what was expected."""
+        ...
+
+    def download_measured(self, key: Key, path: Path) -> Measure:
+        """As `Store.download`; what the file is now."""
         ...
 
 
@@ -132,6 +157,8 @@ def put_measured(
     """
     if isinstance(source, Path) and isinstance(store, TakesChunks):
         return _put_as_it_is_read(store, key, source, expected)
+    if isinstance(source, Path) and isinstance(store, Measuring):
+        return store.put_measured(key, source, expected)
     before = None if isinstance(source, bytes) else _stamp(source)
     found = measure(source)
     if expected is not None and found != expected:
@@ -143,6 +170,26 @@ def put_measured(
         return None
     with private_copy(source) as copy:
         return put_measured(store, key, copy)
+
+
+def is_hashed_on_the_way(store: Store) -> bool:
+    """Whether `put_measured` of a local file leaves the old value where the file is not what is expected."""
+    return isinstance(store, TakesChunks | Measuring)
+
+
+def fetch_measured(store: Store, key: Key, path: Path) -> Measure:
+    """Write a value to a local file, as `Store.download`.
+
+    Returns:
+        What came.
+
+    Raises:
+        KeyMissing, StoreError: as `Store.download`.
+    """
+    if isinstance(store, Measuring):
+        return store.download_measured(key, path)
+    store.download(key, path)
+    return measure(path)
 
 
 def _put_as_it_is_read(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,12 +25,16 @@ from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreErr
 from podium.ids import new_id
 from podium.stores.contract import Entry, Source
 from podium.stores.dialects import Dialect, dialect_of, extra_of
+from podium.stores.fileserver import FileServer
 from podium.stores.ioloop import io_loop
 from podium.stores.keys import Key, is_segment
+from podium.stores.measured import Measure, measure, private_copy
+from podium.stores.parts import Fetching, NoParts, Replaced, Transport, send
 from podium.stores.probing import decides_races
-from podium.stores.progress import progress_of
+from podium.stores.progress import moving_value
 from podium.stores.retrying import Retrying
-from podium.stores.wholefile import new_temporary, replace, sync_folder
+from podium.stores.s3parts import S3Parts, is_s3
+from podium.stores.wholefile import new_temporary, replace, sync_folder, write_new
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -39,15 +44,21 @@ __all__ = ["RemoteStore", "open_remote"]
 T = TypeVar("T")
 
 _CONFLICT, _PRECONDITION_FAILED, _OUT_OF_RANGE = 409, 412, 416
+_NOT_DONE = frozenset({405, 501})
 _CONFLICTS_ENDURED = 10
 _LONGEST_CONFLICT_WAIT_S = 1.0
+_REPLACEMENTS_ENDURED = 3
+_MAY_PASS = frozenset({408, 429})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
+# Of Azure's 409s one says that the object is there; its clients raise "exists" for each. Others give no such word.
+_EXISTS = frozenset({None, "BlobAlreadyExists", "PreconditionFailed"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _jitter = random.SystemRandom()
 
 # What this process has learnt of a place: whether its create decides races. Never written anywhere.
 _decides: dict[tuple[object, ...], bool] = {}
+_buckets_seen: set[tuple[object, ...]] = set()
 _alive: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
 
 
@@ -73,18 +84,25 @@ class RemoteStore:
         self._options = storage_options
         self._filesystem, self._root = _opened(url, storage_options)
         self._dialect = dialect_of(self._filesystem)
+        behind = self._filesystem.behind if isinstance(self._filesystem, FileServer) else self._filesystem
+        self._server = _redacted(self._dialect.whose(behind))
         self._pid = os.getpid()
         _alive.add(self)
         if self._dialect.takes_loop:
             weakref.finalize(self, _let_go, self._filesystem, self._pid).atexit = False
-        # A bucket decides or does not, wherever in it a store lies.
-        place = (self._dialect.scheme, self._root.partition("/")[0])
+        # A bucket decides or does not, wherever in it a store lies; one name may lead to several servers.
+        bucket = self._root.partition("/")[0]
+        place = (self._dialect.scheme, self._server, bucket)
         self._identity = (*place, *sorted((name, repr(value)) for name, value in storage_options.items()))
 
     @property
     def root(self) -> str:
         """The URL, without anything secret."""
-        return f"{self._dialect.scheme}://{self._root}"
+        if "://" in self._root:
+            return _redacted(self._root)
+        # Where a filesystem is a server's, its paths begin at that server's root and do not name it.
+        server = self._url.partition("://")[2].partition("/")[0] if self._root.startswith("/") else ""
+        return f"{self._dialect.scheme}://{server.rpartition('@')[2]}{self._root}"
 
     @property
     def identity(self) -> object:
@@ -94,7 +112,7 @@ class RemoteStore:
     @property
     def address(self) -> str:
         """What tells this place from another of the same URL: the server and account it is asked of."""
-        return f"{self.root} {self._dialect.whose(self._filesystem)}"
+        return f"{self.root} {self._server}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_reopened, (self._url, self._options))
@@ -121,37 +139,54 @@ class RemoteStore:
         """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
         path = self._path(key)
         if not isinstance(source, Path):
-            self._write(key, path, lambda to: self._fs.pipe_file(to, bytes(source)))
+            try:
+                self._fs.pipe_file(path, bytes(source))
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
+            return
+        if self._transport() is not None:
+            self.put_measured(key, source)
             return
         with source.open("rb"):
             pass
-        with progress_of(f"put {key.name}") as progress:
-            self._write(
-                key,
-                path,
-                lambda to: self._fs.put_file(
-                    str(source), to, callback=progress, **self._dialect.write_options
-                ),
-            )
+        self._put_file(key, path, source)
 
-    def _write(self, key: Key, path: str, write: Callable[[str], object]) -> None:
-        try:
-            if self._dialect.puts_whole:
-                write(path)
-                return
-            # Elsewhere a file is seen while it grows: it gets its name when it is whole.
-            folder = path.rpartition("/")[0]
-            self._fs.makedirs(folder, exist_ok=True)
-            temporary = new_temporary(folder).replace(os.sep, "/")
+    def put_measured(self, key: Key, file: Path, expected: Measure | None = None) -> Measure | None:
+        """Put a local file, in parts and hashed as it is read where the filesystem takes parts.
+
+        Returns:
+            What was put; None, and the value is left as it was, if that is not what was expected.
+        """
+        path = self._path(key)
+        transport = self._transport()
+        if transport is None:
+            return self._put_copy(key, path, file, expected)
+        with file.open("rb") as source, moving_value(f"sending {key.name}") as value:
             try:
-                write(temporary)
-                self._fs.mv(temporary, path)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    self._fs.rm_file(temporary)
-                raise
-        except Exception as error:
-            raise self._meaning(error, "write", key) from error
+                found = send(transport, path, source, expected=expected, moved=value.add)
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
+            if found is None:
+                value.take_back()
+        return found
+
+    def _put_copy(self, key: Key, path: str, file: Path, expected: Measure | None) -> Measure | None:
+        # The filesystem's own code cannot be stopped when the file turns out to be another.
+        with private_copy(file) as copy:
+            found = measure(copy)
+            if expected is not None and found != expected:
+                return None
+            self._put_file(key, path, copy)
+        return found
+
+    def _put_file(self, key: Key, path: str, file: Path) -> None:
+        options = self._dialect.write_options
+        with moving_value(f"sending {key.name}") as value:
+            telling = value.callback()
+            try:
+                self._fs.put_file(str(file), path, callback=telling, **options)
+            except Exception as error:
+                raise self._meaning(error, "write", key) from error
 
     def create(self, key: Key, data: bytes) -> None:
         """See `Store.create`.
@@ -170,7 +205,9 @@ class RemoteStore:
                 self._fs.pipe_file(path, bytes(data), mode="create")
             except Exception as error:
                 status = _status_of(error)
-                if status == _PRECONDITION_FAILED or _any(error, FileExistsError):
+                if status == _PRECONDITION_FAILED or (
+                    _any(error, FileExistsError) and _code_of(error) in _EXISTS
+                ):
                     raise KeyExists(
                         f"cannot create {str(key)!r} in {self.root}: it exists already."
                     ) from error
@@ -218,6 +255,8 @@ class RemoteStore:
         inside = f"{folder}/{begins}"
         # adlfs gives a list, without details, where nothing is found or a value lies in place of the folder.
         details: Mapping[str, Mapping[str, Any]] = found if isinstance(found, Mapping) else {}
+        if not details and not self._has_bucket():
+            raise self._no_bucket("list", prefix)
         for name, about in details.items():
             path = str(self._fs._strip_protocol(name))
             if not path.startswith(inside) or about.get("type") == "directory":
@@ -233,7 +272,7 @@ class RemoteStore:
         try:
             return ask()
         except FileNotFoundError as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "list", prefix) from error
             return None
         except Exception as error:
@@ -245,29 +284,62 @@ class RemoteStore:
         try:
             self._fs.rm_file(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            if _code_of(error) in _NO_BUCKET:
+            if self._is_bucket_gone(error):
                 raise self._meaning(error, "delete", key) from error
         except Exception as error:
             raise self._meaning(error, "delete", key) from error
 
     def download(self, key: Key, path: Path) -> None:
         """See `Store.download`. What goes wrong with the local file is raised as it is."""
-        remote = self._path(key)
+        self.download_measured(key, path)
+
+    def download_measured(self, key: Key, path: Path) -> Measure:
+        """As `download`, in parts and hashed as they come where the filesystem gives parts; what came."""
         aside = new_temporary(str(path.parent))
-        with open(aside, "xb"):
-            pass
         try:
-            try:
-                with progress_of(f"get {key.name}") as progress:
-                    self._fs.get_file(remote, aside, callback=progress, **self._dialect.read_options)
-            except Exception as error:
-                raise self._meaning(error, "read", key) from error
-            _sync(aside)
+            found = self._fetch(key, self._path(key), aside)
             replace(aside, str(path))
             sync_folder(str(path.parent))
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(aside)
+        return found
+
+    def _fetch(self, key: Key, remote: str, aside: str) -> Measure:
+        transport = self._transport()
+        if transport is not None:
+            with contextlib.suppress(NoParts):
+                return self._fetch_parts(transport, key, remote, aside)
+        with open(aside, "xb"):
+            pass
+        with moving_value(f"fetching {key.name}") as value:
+            telling, options = value.callback(), self._dialect.read_options
+            try:
+                self._fs.get_file(remote, aside, callback=telling, **options)
+            except Exception as error:
+                raise self._meaning(error, "read", key) from error
+        _sync(aside)
+        return measure(Path(aside))
+
+    def _fetch_parts(self, transport: Transport, key: Key, remote: str, aside: str) -> Measure:
+        for _ in range(_REPLACEMENTS_ENDURED):
+            with contextlib.suppress(Replaced), moving_value(f"fetching {key.name}") as value:
+                fetching = Fetching(transport, remote, moved=value.add, sized=value.sized)
+                with contextlib.closing(self._told(fetching, key)) as pieces:
+                    write_new(aside, pieces)
+                return fetching.so_far
+        raise StoreUnavailable(
+            f"cannot read {str(key)!r} in {self.root}: it is replaced again and again while it is read."
+        )
+
+    def _told(self, fetching: Fetching, key: Key) -> Generator[bytes, None, None]:
+        """What comes; what goes wrong elsewhere in the words of the contract, and nothing of what goes wrong here."""
+        try:
+            yield from fetching
+        except (Replaced, NoParts):
+            raise
+        except Exception as error:
+            raise self._meaning(error, "read", key) from error
 
     def local_path(self, key: Key) -> Path | None:
         """None: an object lies on no disk of this machine."""
@@ -316,28 +388,54 @@ class RemoteStore:
             self._pid = os.getpid()
         return self._filesystem
 
+    def _transport(self) -> Transport | None:
+        """How values go in parts; None where only the filesystem's own code can tell."""
+        filesystem = self._fs
+        return Transport(S3Parts(filesystem), filesystem.loop, _is_answer) if is_s3(filesystem) else None
+
     def _path(self, key: Key) -> str:
         if not key.segments:
             raise Invalid("the root of a store is a folder and holds no value.")
         return f"{self._root}/{key}"
 
+    def _is_bucket_gone(self, error: Exception) -> bool:
+        """Whether what was raised means that there is no bucket."""
+        return _code_of(error) in _NO_BUCKET or (
+            isinstance(error, FileNotFoundError) and not self._has_bucket()
+        )
+
+    def _has_bucket(self) -> bool:
+        """Whether the bucket is there, where exceptions do not tell: one request a process and bucket that is."""
+        if self._identity in _buckets_seen:
+            return True
+        try:
+            if not self._dialect.has_bucket(self._fs, self._root.partition("/")[0]):
+                return False
+        except Exception:  # noqa: BLE001 - not found out: whoever finds nothing next asks again
+            return True
+        _buckets_seen.add(self._identity)
+        return True
+
+    def _no_bucket(self, verb: str, key: Key) -> StoreError:
+        return StoreError(
+            f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
+        )
+
     def _meaning(self, error: Exception, verb: str, key: Key) -> StoreError:
         """What a filesystem's exception is in the words of the contract."""
         if isinstance(error, StoreError):
             return error
-        code, status = _code_of(error), _status_of(error)
-        if code in _NO_BUCKET:
-            return StoreError(
-                f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
-            )
+        status = _status_of(error)
+        if self._is_bucket_gone(error):
+            return self._no_bucket(verb, key)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError) or status in _NOT_DONE:
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
-        if isinstance(error, PermissionError) or status in {401, 403}:
+        if isinstance(error, PermissionError) or status in {401, 403} or self._dialect.refused(error):
             # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
             return StoreError(
                 f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
@@ -347,9 +445,27 @@ class RemoteStore:
         return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
 
 
+class _Patient(Retrying):
+    """A `RemoteStore` that is asked again."""
+
+    __slots__ = ("_remote",)
+
+    def __init__(self, remote: RemoteStore) -> None:
+        super().__init__(remote, attempts=4, first_wait_s=0.1, longest_wait_s=1.0, give_up_s=8.0)
+        self._remote = remote
+
+    def put_measured(self, key: Key, file: Path, expected: Measure | None = None) -> Measure | None:
+        """See `RemoteStore.put_measured`."""
+        return self._again(lambda: self._remote.put_measured(key, file, expected))
+
+    def download_measured(self, key: Key, path: Path) -> Measure:
+        """See `RemoteStore.download_measured`."""
+        return self._again(lambda: self._remote.download_measured(key, path))
+
+
 def open_remote(url: str) -> Retrying:
     """The store at a URL of fsspec; a request that fails is repeated for a few seconds."""
-    return Retrying(RemoteStore(url), attempts=4, first_wait_s=0.1, longest_wait_s=1.0, give_up_s=8.0)
+    return _Patient(RemoteStore(url))
 
 
 def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
@@ -357,39 +473,60 @@ def _reopened(url: str, options: Mapping[str, object]) -> RemoteStore:
 
 
 def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem, str]:
+    from fsspec.archive import AbstractArchiveFileSystem
     from fsspec.core import get_filesystem_class, split_protocol
+    from fsspec.implementations.chained import ChainedFileSystem
 
     scheme, rest = split_protocol(url)
     if not scheme or "::" in url:
-        raise Invalid(
-            f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix."
-        )
+        raise _not_one(url)
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
     except ValueError as error:
         raise Invalid(
             f"fsspec knows no filesystem for {scheme}://. Give another URL, or a folder."
         ) from error
+    if issubclass(kind, AbstractArchiveFileSystem | ChainedFileSystem):
+        raise _not_one(url)
     dialect = Dialect.of_class(kind)
-    given = {**dict(kind._get_kwargs_from_urls(url)), **options}
-    if dialect.takes_loop:
-        given["loop"] = io_loop()
+    kind = dialect.kind(kind)
+    if dialect.exclusive and ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise Invalid(
+            f"{_redacted(url)!r} holds credentials, which no store is told in its URL: they would be shown wherever it "
+            "is named. Give them as your other tools get them: by the environment or a profile."
+        )
     try:
-        # An instance of its own: the settings below would reach the user's, and its caches this one.
-        filesystem = kind(skip_instance_cache=True, **dialect.settings(scheme, given))
+        given = {**dict(kind._get_kwargs_from_urls(url)), **options}
+        if dialect.takes_loop:
+            given["loop"] = io_loop()
+        make = functools.partial(_made, kind, dialect, dialect.settings(scheme, given))
+        filesystem = make() if dialect.is_bucket else FileServer(make, dialect.rename, dialect.shut)
+        root = str(kind._strip_protocol(url)).rstrip("/")
     except ImportError as error:
-        raise _missing(scheme) from error
+        raise _missing(scheme, error) from error
+    except TypeError as error:
+        raise Invalid(
+            f"the filesystem behind {scheme}:// cannot be made for {_redacted(url)!r}: {_shown(error)}. What it needs "
+            f"beside a URL stands in fsspec's configuration, or is given: RemoteStore({_redacted(url)!r}, name=value)."
+        ) from error
     except Exception as error:  # some filesystems connect when they are made
         raise StoreUnavailable(f"cannot open the store at {_redacted(url)}: {_shown(error)}.") from error
-    dialect.tune(filesystem)
-    root = str(kind._strip_protocol(url)).rstrip("/")
     if not root and dialect.exclusive:
         raise Invalid(f"{_redacted(url)!r} names no bucket. Write for instance {scheme}://bucket/prefix.")
     return filesystem, root
+
+
+def _made(
+    kind: type[AbstractFileSystem], dialect: Dialect, settings: Mapping[str, Any]
+) -> AbstractFileSystem:
+    # An instance of its own: these settings would reach the user's, and its caches this one.
+    filesystem = kind(skip_instance_cache=True, **settings)
+    dialect.tune(filesystem)
+    return filesystem
 
 
 def _let_go(filesystem: AbstractFileSystem, pid: int) -> None:
@@ -413,9 +550,18 @@ def _detach_finalizers(filesystems: Mapping[int, AbstractFileSystem]) -> None:
             finalizer.detach()
 
 
-def _missing(scheme: str) -> MissingExtra:
+def _not_one(url: str) -> Invalid:
+    return Invalid(f"{_redacted(url)!r} is no URL of one filesystem. Write for instance s3://bucket/prefix.")
+
+
+def _missing(scheme: str, error: ImportError) -> MissingExtra:
     extra = extra_of(scheme)
-    what = f'pip install "podium[{extra}]"' if extra else "the package fsspec names for it"
+    if extra is None:
+        said = _shown(error)
+        return MissingExtra(
+            f"stores at {scheme}:// need a package that is not installed: {said}.", install=said
+        )
+    what = f'pip install "podium[{extra}]"'
     return MissingExtra(
         f"stores at {scheme}:// need a package that is not installed. Type: {what}", install=what
     )
@@ -440,6 +586,7 @@ def _stamp(about: Mapping[str, Any]) -> str:
         "last_modified",
         "mtime",
         "modified",
+        "modify",
         "updated",
         "created",
         "ino",
@@ -484,6 +631,12 @@ def _status_of(error: BaseException) -> int | None:
             if isinstance(status, int) and 100 <= status < 600:
                 return status
     return None
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Whether a server said no, and would say so again."""
+    status = _status_of(error)
+    return status is not None and 400 <= status < 500 and status not in _MAY_PASS
 
 
 def _code_of(error: BaseException) -> str | None:

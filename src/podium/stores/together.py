@@ -6,6 +6,7 @@ last of a run is sent.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -42,7 +43,9 @@ def together(work: Callable[[T], R], things: Iterable[T], *, at_once: int = AT_O
 
     helpers: list[threading.Thread] = []
     for _ in range(min(at_once, len(waiting)) - 1):
-        helper = threading.Thread(target=take, name="podium-together", daemon=True)
+        # What the caller's context says holds for its helpers too: which transfer their bytes belong to.
+        context = contextvars.copy_context()
+        helper = threading.Thread(target=context.run, args=(take,), name="podium-together", daemon=True)
         try:
             helper.start()
         except RuntimeError:

@@ -14,10 +14,19 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["chunks_of", "is_temporary", "new_temporary", "replace", "sync_folder", "write_new", "write_whole"]
+__all__ = [
+    "CHUNK_BYTES",
+    "chunks_of",
+    "is_temporary",
+    "new_temporary",
+    "replace",
+    "sync_folder",
+    "write_new",
+    "write_whole",
+]
 
 # As large as the processor's own cache takes: pieces of 1 MiB and more were measured to cost the system twice the time.
-_CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 18
 _WRITEBACK_BYTES = 16 << 20
 _REPLACE_PATIENCE_S = 2.0
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -35,7 +44,7 @@ def is_temporary(name: str) -> bool:
 
 def chunks_of(fd: int) -> Iterator[bytes]:
     """What is left to read from an open file, in pieces of 256 KiB."""
-    while chunk := os.read(fd, _CHUNK_BYTES):
+    while chunk := os.read(fd, CHUNK_BYTES):
         yield chunk
 
 

@@ -436,7 +436,7 @@ class ActiveRun(Run):
         """Note which data the run uses: name, digest, shape and schema; never the data.
 
         Args:
-            data: an array, a frame, columns, rows, or the path of a file.
+            data: an array, a frame, columns, rows, or the `Path` of a file.
             name: None: "dataset", or the file's name.
             context: what it is used for.
 
@@ -611,7 +611,7 @@ def _amend_elsewhere(store: str, run_id: str) -> ActiveRun:
 def _disabled_elsewhere(run_name: str, experiment: str) -> ActiveRun:
     from podium.workspace.workspace import Workspace
 
-    return Workspace("memory:")._disabled_run(run_name, experiment=experiment)
+    return Workspace("memory:")._opened.disabled(run_name, experiment=experiment)
 
 
 def tag_texts(tags: Mapping[str, object]) -> dict[str, str | None]:

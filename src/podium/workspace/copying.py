@@ -8,10 +8,14 @@ histories of one name are never mixed. Knows stores, not workspaces.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,18 +24,24 @@ from podium.commits.protocol import History, commit_key, manifest_key, object_fo
 from podium.errors import Conflict, Corrupt, KeyExists, KeyMissing
 from podium.models.manifest import Manifest
 from podium.runs.artifacts import artifact_key
-from podium.runs.events import whole_lines
+from podium.runs.experiments import FoundExperiment, ensure_experiment
+from podium.runs.finding import FoundRun
 from podium.runs.layout import LogName, RunKeys
-from podium.runs.reader import FoundExperiment, FoundRun, ensure_experiment, log_bytes, read_run
+from podium.runs.lines import whole_lines
+from podium.runs.reader import log_bytes, read_run
+from podium.stores.cachefolder import cache_folder
 from podium.stores.contract import Store
 from podium.stores.keys import Key, name_segment
-from podium.stores.measured import Measure, measure
+from podium.stores.measured import Measure, Measuring, fetch_measured, measure, put_measured
+from podium.stores.progress import Meter
 from podium.stores.together import together
+from podium.stores.wholefile import is_temporary, new_temporary
 from podium.workspace.reports import CopyReport
 
 __all__ = ["Copying", "ModelToCopy", "check_model", "folder_of_model"]
 
 _AT_ONCE = 8
+_LEFTOVER_S = 86_400.0
 
 
 @dataclass(slots=True)
@@ -41,10 +51,12 @@ class Copying:
     Attributes:
         source: where from.
         target: where to.
+        meter: told how many bytes of files there are, and how many have gone by.
     """
 
     source: Store
     target: Store
+    meter: Meter = field(default_factory=Meter)
     _copied: int = 0
     _skipped: int = 0
     _waiting: int = 0
@@ -77,6 +89,7 @@ class Copying:
         logs_there, files_there = _extents(self.target, experiment.folder)
         missing = [key for key, size in files.items() if files_there.get(key) != size]
         self._count(skipped=len(files) - len(missing))
+        self._expect(sum(files[key] for key in missing))
         expected = self._expected(experiment, logs, missing)
         together(lambda key: self._file(key, expected.get(key)), missing, at_once=_AT_ONCE)
         together(
@@ -104,7 +117,7 @@ class Copying:
 
     def _file(self, key: Key, expected: Measure | None) -> None:
         try:
-            _bring(self.source, self.target, key, expected)
+            self._bring(key, expected)
         except KeyMissing:
             self._count(problem=f"{key} went away while it was copied")
         except Corrupt as error:
@@ -135,6 +148,45 @@ class Copying:
             key = keys.log(writer.writer_id) if on_disk else keys.part(writer.writer_id, 0, len(data))
             self.target.put(key, data)
             self._count(copied=1)
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def _bring(self, key: Key, expected: Measure | None) -> None:
+        """Copy one value, held against what it has to be on the way.
+
+        Raises:
+            KeyMissing: it is not in the source.
+            Corrupt: it is not what it has to be; the target is left as it is.
+        """
+        local = self.source.local_path(key)
+        if local is not None:
+            size_bytes = self._put_from_disk(key, local, expected).size_bytes
+        else:
+            with _passing() as local:
+                found = fetch_measured(self.source, key, local)
+                if expected is not None and found != expected:
+                    raise _another(key, expected, found)
+                self.target.put(key, local)
+            size_bytes = found.size_bytes
+        if not self._telling:
+            self.meter.add(size_bytes)
+
+    def _put_from_disk(self, key: Key, local: Path, expected: Measure | None) -> Measure:
+        try:
+            found = put_measured(self.target, key, local, expected=expected)
+            if found is None:
+                raise _another(key, expected, measure(local))
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise KeyMissing(f"nothing is stored under {str(key)!r}.") from error
+        return found
+
+    @property
+    def _telling(self) -> int:
+        """How many of the two stores say themselves what goes by."""
+        return isinstance(self.source, Measuring) + isinstance(self.target, Measuring)
+
+    def _expect(self, size_bytes: int) -> None:
+        self.meter.expect(size_bytes * max(1, self._telling))
 
     # --- models -----------------------------------------------------------------------------------------------------
 
@@ -177,7 +229,8 @@ class Copying:
         there = {entry.key: entry.size for entry in self.target.list(folder)}
         wanted = {_below(folder, file.path): Measure(file.size, file.sha256) for file in manifest.files}
         missing = [each for each, expected in wanted.items() if there.get(each) != expected.size_bytes]
-        together(lambda each: _bring(self.source, self.target, each, wanted[each]), missing, at_once=_AT_ONCE)
+        self._expect(sum(wanted[each].size_bytes for each in missing))
+        together(lambda each: self._bring(each, wanted[each]), missing, at_once=_AT_ONCE)
         self.target.put(key, data)
         self._count(copied=len(missing), skipped=len(wanted) - len(missing))
 
@@ -234,27 +287,39 @@ def _extents(store: Store, folder: Key) -> tuple[dict[_Writer, _Extent], dict[Ke
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def _bring(source: Store, target: Store, key: Key, expected: Measure | None) -> None:
-    """Copy one value through this machine, held against what it has to be on the way.
+@contextmanager
+def _passing() -> Iterator[Path]:
+    """A place on this machine for a value on its way from one store elsewhere to another."""
+    place = Path(new_temporary(str(_passing_folder())))
+    try:
+        yield place
+    finally:
+        with contextlib.suppress(OSError):
+            place.unlink()
 
-    Raises:
-        KeyMissing: it is not in the source.
-        Corrupt: it is not what it has to be; the target is left as it is.
-    """
-    with tempfile.TemporaryDirectory(prefix="podium-copy-") as folder:
-        local = source.local_path(key)
-        if local is None or not local.is_file():
-            local = Path(folder) / "value"
-            source.download(key, local)
-        found = measure(local)
-        if expected is not None and found != expected:
-            raise Corrupt(
-                f"{key} is not the file that was kept: it is not copied. Restore it in the source.",
-                key=str(key),
-                expected=f"{expected.size_bytes} bytes of SHA-256 {expected.sha256}",
-                found=f"{found.size_bytes} bytes of SHA-256 {found.sha256}",
-            )
-        target.put(key, local)
+
+def _passing_folder() -> Path:
+    # Not the folder for temporary files, if that can be: there it may lie in memory, and nobody clears what a killed
+    # process leaves.
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = cache_folder() / "passing"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            with contextlib.suppress(OSError):
+                if is_temporary(left.name) and time.time() - left.stat().st_mtime > _LEFTOVER_S:
+                    left.unlink()
+        if os.access(folder, os.W_OK):
+            return folder
+    return Path(tempfile.gettempdir())
+
+
+def _another(key: Key, expected: Measure | None, found: Measure) -> Corrupt:
+    return Corrupt(
+        f"{key} is not the file that was kept: it is not copied. Restore it in the source.",
+        key=str(key),
+        expected=str(expected),
+        found=str(found),
+    )
 
 
 def _below(folder: Key, path: str) -> Key:

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from podium.errors import Invalid
+from podium.runs.events import END_STATUSES, EndStatus
+from podium.runs.fold import Status
 from podium.search.goals import Goal
 from podium.strictjson import JsonValue
 from podium.table import Shown
 
 __all__ = [
-    "END_STATUSES",
     "Artifact",
     "Dataset",
     "EndStatus",
@@ -26,14 +27,6 @@ __all__ = [
     "Status",
     "checked_end_status",
 ]
-
-Status: TypeAlias = Literal["RUNNING", "FINISHED", "FAILED", "KILLED", "LOST"]
-"""RUNNING; FINISHED; FAILED by an exception; KILLED by a signal; LOST: it stopped without a word."""
-
-EndStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
-"""How a run can be ended."""
-
-END_STATUSES: tuple[EndStatus, ...] = ("FINISHED", "FAILED", "KILLED")
 
 
 def checked_end_status(status: EndStatus) -> EndStatus:

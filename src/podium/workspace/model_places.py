@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podium.errors import Invalid, NotFound, PodiumWarning, StoreError, StoreUnavailable
+from podium.errors import (
+    Corrupt,
+    Invalid,
+    KeyMissing,
+    NotFound,
+    PodiumError,
+    PodiumWarning,
+    StoreError,
+    StoreUnavailable,
+)
 from podium.stores.keys import Key
 from podium.workspace.redaction import redacted_url
 from podium.workspace.run import Run, RunFacts
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from podium.models.manifest import Manifest
     from podium.search.evaluate import Summary
     from podium.stores.contract import Store
+    from podium.stores.measured import Measure
     from podium.strictjson import JsonValue
 
 __all__ = ["OFFLINE_PATIENCE_S", "ModelPlace", "ModelPlaces"]
@@ -176,7 +186,7 @@ class ModelPlaces:
 
     def _run(self, uri: str, expected: str | None = None) -> ModelPlace:
         from podium.models.manifest import FileEntry, Manifest
-        from podium.runs.artifacts import artifact_key
+        from podium.runs.artifacts import artifact_key, not_there_yet
 
         run_id, _, name = uri.removeprefix("runs:/").partition("/")
         if not run_id or not name:
@@ -193,18 +203,31 @@ class ModelPlaces:
         pinned = f"runs:/{run.run_id}/{name}"
         folder = self._store.local_path(key)
         if folder is None:
-            folder = self._cached(manifest, key, pinned)
+
+            def missing(path: str) -> PodiumError:
+                listed = f"{name}/{path}"
+                return not_there_yet(run.run_id, listed) if run._may_come() else _gone(pinned, path)
+
+            folder = self._cached(manifest, key, pinned, missing)
         return ModelPlace(folder, pinned, manifest, name=name.rpartition("/")[2], run_id=run.run_id, run=run)
 
     def fetched(self, located: Located) -> Path:
         """A local directory with the files of a version, each held against its SHA-256."""
-        return self._cached(located.manifest, located.folder, located.uri)
+        return self._cached(
+            located.manifest, located.folder, located.uri, lambda path: _gone(located.uri, path)
+        )
 
-    def _cached(self, manifest: Manifest, folder: Key, uri: str) -> Path:
+    def _cached(
+        self, manifest: Manifest, folder: Key, uri: str, missing: Callable[[str], PodiumError]
+    ) -> Path:
         from podium.models.cache import ModelCache
+        from podium.stores.measured import fetch_measured
 
-        def fetch(path: str, local: Path) -> None:
-            self._store.download(folder.below(path), local)
+        def fetch(path: str, local: Path) -> Measure:
+            try:
+                return fetch_measured(self._store, folder.below(path), local)
+            except KeyMissing as error:
+                raise missing(path) from error
 
         return ModelCache().folder(manifest, fetch, uri=uri)
 
@@ -285,10 +308,18 @@ def _path_place(text: str) -> ModelPlace:
     return ModelPlace(Path(text), text, None)
 
 
+def _gone(uri: str, path: str) -> Corrupt:
+    return Corrupt(
+        f"the file {path!r} of model {uri} is missing in the store. Restore it from a copy, or point the alias at a "
+        "version that is whole.",
+        key=path,
+        expected="there",
+        found="missing",
+    )
+
+
 def _check_same(uri: str, manifest: Manifest, expected: str | None) -> None:
     if expected is not None and manifest.sha256 != expected:
-        from podium.errors import Corrupt
-
         raise Corrupt(
             f"{uri} is not the model it was when you read about it: its manifest differs. Read it again.",
             key=uri,

@@ -19,7 +19,7 @@ from podium.errors import ArtifactNotFound, Conflict, near_names
 from podium.runs.ahead import logs_ahead
 from podium.runs.columns import read_columns
 from podium.runs.finding import FoundRun
-from podium.search.goals import known_goal
+from podium.search.goals import Goal, known_goal
 from podium.table import Table
 from podium.times import time_of
 from podium.workspace.facts import Artifact, Dataset, MetricSummary, ParamValue, Status
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from podium.commits.gate import Verdict
     from podium.models.info import ModelInfo
     from podium.runs import events
-    from podium.runs.fold import RunState
+    from podium.runs.fold import MetricRecord, RunState
     from podium.search.expressions import Field
+    from podium.search.rows import Metric
     from podium.stores.contract import Store
 
-__all__ = ["Run", "RunFacts", "RunLike", "RunSource", "Runs", "facts_of"]
+__all__ = ["Run", "RunFacts", "RunLike", "RunSource", "Runs", "facts_of", "summary_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +93,7 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
         note=state.note,
         params=state.params,
         summary={
-            key: MetricSummary(
-                last=record.last,
-                last_step=record.last_step,
-                min=record.min,
-                min_step=record.min_step,
-                max=record.max,
-                max_step=record.max_step,
-                count=record.count,
-                goal=goals.get(key) or known_goal(key),
-            )
-            for key, record in sorted(state.metrics.items())
+            key: summary_of(key, record, goals.get(key)) for key, record in sorted(state.metrics.items())
         },
         tags=state.tags,
         environment=dict(state.environment),
@@ -110,6 +101,20 @@ def facts_of(found: FoundRun, state: RunState, status: Status, *, dropped: int |
         deleted=state.deleted,
         dropped=state.dropped if dropped is None else max(dropped, state.dropped),
         state=_Folded(state),
+    )
+
+
+def summary_of(key: str, record: MetricRecord | Metric, goal: Goal | None) -> MetricSummary:
+    """What a record of a metric comes to; its goal is the one that was defined, else the one its name is known for."""
+    return MetricSummary(
+        last=record.last,
+        last_step=record.last_step,
+        min=record.min,
+        min_step=record.min_step,
+        max=record.max,
+        max_step=record.max_step,
+        count=record.count,
+        goal=goal or known_goal(key),
     )
 
 
@@ -305,13 +310,14 @@ class Run:
             Where it is.
 
         Raises:
-            ArtifactNotFound: the run keeps nothing there.
+            ArtifactNotFound: the run keeps nothing there, or its bytes have not arrived in the store yet.
             Corrupt: the bytes are not those that were logged.
             Conflict: there is something at ``to``.
         """
         from podium.runs.artifacts import files_below, save_artifact
         from podium.stores.keys import encoded_path
         from podium.stores.measured import Measure, measure
+        from podium.stores.progress import moving
         from podium.stores.together import together
 
         known = self._now().state().artifacts
@@ -325,17 +331,29 @@ class Run:
         if to is not None and os.path.lexists(target):
             raise Conflict(f"there is something at {str(target)!r} already. Name a place that is free.")
 
-        def bring(file: tuple[str, events.Artifact]) -> None:
-            below, artifact = file
-            # The log may come from a stranger: what its paths say stays inside the target.
-            place = target if single else target.joinpath(*encoded_path(below))
-            kept = Measure(artifact.size_bytes, artifact.sha256)
-            if to is None and place.is_file() and measure(place) == kept:
-                return  # fetched before, and still what it was
-            save_artifact(self._source.store, self._source.found.keys, artifact, place)
+        may_come = self._may_come()
+        total_bytes = sum(artifact.size_bytes for _, artifact in files)
+        with moving(f"fetching {path or self.run_id}", total_bytes) as meter:
 
-        together(bring, files)
+            def bring(file: tuple[str, events.Artifact]) -> None:
+                below, artifact = file
+                # The log may come from a stranger: what its paths say stays inside the target.
+                place = target if single else target.joinpath(*encoded_path(below))
+                kept = Measure(artifact.size_bytes, artifact.sha256)
+                if to is None and place.is_file() and measure(place) == kept:
+                    meter.add(artifact.size_bytes)  # fetched before, and still what it was
+                    return
+                save_artifact(self._source.store, self._source.found.keys, artifact, place, may_come=may_come)
+
+            together(bring, files)
         return target
+
+    def _may_come(self) -> bool:
+        """Whether what is listed may not be in the store yet: elsewhere, and not all of its logs have an end."""
+        from podium.stores.keys import Key
+
+        elsewhere = self._source.store.local_path(Key.root()) is None
+        return elsewhere and any(log.end is None for log in self._now().state().logs.values())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):

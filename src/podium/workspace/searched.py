@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 from podium.runs.finding import FoundRun
 from podium.runs.layout import EXPERIMENTS, LogName, RunKeys
 from podium.runs.reader import read_run
-from podium.search.goals import known_goal
 from podium.times import time_of
-from podium.workspace.facts import MetricSummary
-from podium.workspace.run import Run, RunFacts, RunSource
+from podium.workspace.run import Run, RunFacts, RunSource, summary_of
 
 if TYPE_CHECKING:
     from podium.runs.fold import RunState
@@ -43,19 +41,7 @@ class SearchedRun(Run):
             parent_run_id=facts.parent_run_id,
             note=facts.note,
             params=facts.params,
-            summary={
-                key: MetricSummary(
-                    last=each.last,
-                    last_step=each.last_step,
-                    min=each.min,
-                    min_step=each.min_step,
-                    max=each.max,
-                    max_step=each.max_step,
-                    count=each.count,
-                    goal=each.goal or known_goal(key),
-                )
-                for key, each in facts.metrics.items()
-            },
+            summary={key: summary_of(key, each, each.goal) for key, each in facts.metrics.items()},
             tags=facts.tags,
             environment=facts.environment,
             error=row.error,

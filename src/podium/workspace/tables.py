@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podium.errors import Invalid
-from podium.strictjson import JsonValue
+from podium.strictjson import JsonValue, encode_float
 from podium.workspace.params import plain_value
 
 __all__ = ["Rows", "check_table_path", "read_rows", "rows_of", "table_bytes"]
@@ -96,7 +96,7 @@ def _cell(value: Any) -> JsonValue:
 def _strict(value: JsonValue) -> JsonValue:
     """NaN is no value; an infinity, which JSON has no word for, is its text."""
     if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+        return None if math.isnan(value) else encode_float(value)
     if isinstance(value, list):
         return [_strict(each) for each in value]
     if isinstance(value, dict):

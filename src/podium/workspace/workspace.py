@@ -5,69 +5,43 @@ Resolves what users call a run or a model to what the layers below work on. Hold
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import os
-import time
-import warnings
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from podium.errors import (
-    Conflict,
-    ExperimentNotFound,
-    Invalid,
-    PodiumWarning,
-    RunNotFound,
-    StoreUnavailable,
-    did_you_mean,
-    near_names,
-)
-from podium.identity import host_name, user_name
-from podium.ids import new_run_id
-from podium.runs.events import Deleted, Note, Start, Tags, check_key
-from podium.runs.experiments import (
-    FoundExperiment,
-    edit_experiment,
-    ensure_experiment,
-    experiments,
-    read_experiment,
-)
-from podium.runs.finding import FoundRun, find_run
-from podium.runs.layout import RunKeys, check_run_id, experiment_folder
-from podium.runs.living import living_writers
-from podium.runs.locking import machine
+from podium.errors import Invalid
+from podium.runs.events import Deleted, Note, Tags, check_key
+from podium.runs.experiments import FoundExperiment, experiments
+from podium.runs.finding import find_run
 from podium.runs.reader import read_run, status_of
 from podium.runs.spool import area_of
-from podium.runs.writer import Writer, flush_open_writers
+from podium.runs.writer import flush_open_writers
 from podium.stores.contract import Store
-from podium.stores.header import read_header
 from podium.stores.keys import Key
-from podium.stores.places import Place, claim, find_place, may_run_code
+from podium.stores.places import Place, find_place, may_run_code
 from podium.stores.together import together
 from podium.table import Table
-from podium.times import time_of
-from podium.workspace import endings, open_runs, two_lines
-from podium.workspace.active import ActiveRun, checked_note, tag_texts
-from podium.workspace.experiments import checked_experiment, default_experiment
+from podium.workspace import endings
+from podium.workspace.access import Access
+from podium.workspace.active import ActiveRun, checked_note
+from podium.workspace.caveats import warn_of_bad_lines, warn_of_conflicts, warn_of_unknown
+from podium.workspace.edits import change_experiment, experiment_named, mark_run
 from podium.workspace.facts import Experiment
-from podium.workspace.names import name_of
+from podium.workspace.homes import id_of, other_home_of_model, other_store_of_run, same_place
+from podium.workspace.opened import OpenedRuns
 from podium.workspace.redaction import redacted_url
 from podium.workspace.reports import CopyReport, SyncReport
 from podium.workspace.run import Run, RunLike, Runs, RunSource, facts_of
-from podium.workspace.starting import make_room
-from podium.workspace.surroundings import surroundings
 from podium.workspace.switches import is_on
 
 if TYPE_CHECKING:
     from podium.commits.registry import Registry
     from podium.commits.source import ModelLike, ModelSource
+    from podium.models.following import Followed
     from podium.models.home import Home
     from podium.models.info import ModelInfo
     from podium.models.live import LiveModel
@@ -75,7 +49,6 @@ if TYPE_CHECKING:
     from podium.runs.fold import RunState
     from podium.search.comparing import Comparison
     from podium.search.index import Index
-    from podium.stores.keys import Key
     from podium.workspace.model_places import ModelPlaces
 
 __all__ = ["Workspace"]
@@ -114,13 +87,9 @@ class Workspace:
         else:
             self._store = store
             self.url = redacted_url(str(getattr(store, "root", "") or f"{type(store).__name__}:"))
-        self._claimed = False
-        self._is_known = False
-        self._experiments: set[str] = set()
+        self._access = Access(self._store, read_only=read_only)
+        self._opened = OpenedRuns(self._store, self._access)
         self._registry: Registry | None = None
-        # In the order of starting. Weak: who ends his runs need not keep them until the workspace is closed.
-        self._started: weakref.WeakValueDictionary[int, ActiveRun] = weakref.WeakValueDictionary()
-        self._count = itertools.count()
         self._index: Index | None = None
 
     @property
@@ -134,14 +103,14 @@ class Workspace:
     @property
     def registry(self) -> Registry:
         """Its models, their versions and aliases."""
-        self._check_known()
+        self._access.check_known()
         if self._registry is None:
             from podium.commits.registry import Registry
 
             self._registry = Registry(
                 self._store,
                 find_source=self._model_source,
-                claim=self._claim,
+                claim=self._access.claim,
                 trusted=self._trusted,
                 fetch=self._models.fetched,
                 read_only=self._read_only,
@@ -160,23 +129,15 @@ class Workspace:
 
     def _home_of_model(self, model: ModelLike) -> Workspace:
         """The workspace a model is looked for in: text means this one, an object remembers its own."""
-        from podium.models.home import home_of
-
-        home = home_of(model)
-        if home is None or home.store is self._store:
-            return self
-        if home.store is None and not _can_be_opened(home.place):
-            return (
-                self  # pickled on another machine, or in memory: the SHA-256 tells whether the bytes are here
-            )
-        if home.place is not None and home.place.url == self._named_as:
+        home = other_home_of_model(model, self._store, self._named_as)
+        if home is None:
             return self
         place = home.place
         other = Workspace(
             home.store if place is None or home.store is not None else place.url, read_only=True
         )
         other._place = place
-        return self if _same_place(other._store, self._store) else other
+        return self if same_place(other._store, self._store) else other
 
     # --- starting runs -----------------------------------------------------------------------------------------------
 
@@ -219,153 +180,26 @@ class Workspace:
             StoreError: the run cannot be begun.
             MissingExtra: ``system_metrics`` without psutil.
         """
-        self._check_writable()
-        if resume not in ("must", "allow"):
-            raise Invalid(f"resume={resume!r}: give 'must' or 'allow'.")
-        inherited = os.environ.get("PODIUM_RUN_ID") if run_id is None else None
-        if inherited:
-            run_id, resume = inherited, "allow"
-        _check_start(run_name, experiment, run_id, tags, note, system_metrics=system_metrics)
-        parent_run = self._parent(nested=nested, parent=parent)
-        if inherited:
-            del os.environ["PODIUM_RUN_ID"]
-        if not enabled or self._is_disabled(parent_run):
-            return self._disabled_run(run_name, experiment=experiment, tags=tags, note=note)
-        chosen = experiment is not None
-        if experiment is None:
-            experiment = parent_run.experiment if parent_run is not None else default_experiment()
-        now_ms = time.time_ns() // 1_000_000
-        found, joined = self._joined(run_id, resume, experiment if chosen else None)
-        if found is None:
-            self._ensure(experiment, now_ms)
-            found = FoundRun(RunKeys.of(experiment, run_id or new_run_id(now_ms)))
-        run = self._begin(
-            found,
-            joined,
-            Start(
-                kind="session",
-                experiment=found.keys.experiment,
-                run_name=run_name or name_of(found.run_id),
-                user=user_name(),
-                host=host_name(),
-                parent_run_id=parent_run.run_id if parent_run is not None else None,
-                environment=surroundings(),
-                machine=machine(),
-            ),
-            is_creator=run_id is None,
-            strict=is_on("PODIUM_STRICT") if strict is None else strict,
+        return self._opened.start(
+            self,
+            run_name,
+            experiment=experiment,
+            run_id=run_id,
+            resume=resume,
+            nested=nested,
+            parent=parent,
+            tags=tags,
+            note=note,
+            enabled=enabled,
+            system_metrics=system_metrics,
+            strict=strict,
         )
-        if tags:
-            run.set_tags(tags)
-        if note is not None:
-            run.set_note(note)
-        if system_metrics:
-            run._sample_system()
-        return run
 
     def _start_implicit_run(self) -> ActiveRun:
         """The run that is started because something was logged and none was current; ended with the script."""
         run = self.start_run()
         run._make_current(implicit=True)
         return run
-
-    def _parent(self, *, nested: bool, parent: RunLike | None) -> Run | None:
-        named = None if parent is None else (parent if isinstance(parent, Run) else self.get_run(parent))
-        parent_run_id = make_room(nested=nested, parent_run_id=None if named is None else named.run_id)
-        if named is not None or parent_run_id is None:
-            return named
-        seat = open_runs.current()
-        return None if seat is None else seat.run
-
-    def _is_disabled(self, parent: Run | None) -> bool:
-        """Whether nothing of a new run is to be kept: nothing of any is, or nothing of its parent."""
-        if isinstance(parent, ActiveRun) and not parent.enabled:
-            return True
-        # A throw-away store may keep it: what is logged can be read again in this process.
-        return is_on("PODIUM_DISABLED") and not self.url.startswith("memory:")
-
-    def _disabled_run(
-        self,
-        run_name: str | None = None,
-        *,
-        experiment: str | None = None,
-        tags: Mapping[str, object] | None = None,
-        note: str | None = None,
-    ) -> ActiveRun:
-        """A run on which every call works, in a store of its own that nobody else sees."""
-        keys = RunKeys.of(
-            checked_experiment(experiment or default_experiment()), new_run_id(time.time_ns() // 1_000_000)
-        )
-        start = Start("session", keys.experiment, run_name=run_name or name_of(keys.run_id), user=user_name())
-        run = self._begin_aside(keys, start)
-        self._started[next(self._count)] = run
-        if tags:
-            run.set_tags(tags)
-        if note is not None:
-            run.set_note(note)
-        return run
-
-    def _begin_aside(self, keys: RunKeys, start: Start) -> ActiveRun:
-        """A run in a store that nobody else sees."""
-        from podium.stores.memory import MemoryStore
-
-        aside = Workspace(MemoryStore())
-        return aside._begin(FoundRun(keys), None, start, is_creator=True, strict=False, enabled=False)
-
-    def _joined(
-        self, run_id: str | None, resume: Literal["must", "allow"], experiment: str | None
-    ) -> tuple[FoundRun | None, RunState | None]:
-        """The run to go on with and what it says; (None, None) where a new one begins."""
-        if run_id is None:
-            return None, None
-        try:
-            found = find_run(self._store, run_id)
-        except RunNotFound:
-            if resume == "must":
-                raise
-            return None, None
-        if found.run_id != run_id and resume == "allow":
-            return None, None  # a prefix of another run's id is a name of its own here
-        if experiment is not None and experiment != found.keys.experiment:
-            raise Conflict(
-                f"run {found.run_id} belongs to experiment {found.keys.experiment!r}, not to {experiment!r}. "
-                "Leave experiment out to go on with it, or give another run_id."
-            )
-        return found, read_run(self._store, found)
-
-    def _begin(
-        self,
-        found: FoundRun,
-        joined: RunState | None,
-        start: Start,
-        *,
-        is_creator: bool,
-        strict: bool,
-        enabled: bool = True,
-    ) -> ActiveRun:
-        resumed = joined is not None and self._has_ended_session(found, joined)
-        writer = Writer(self._store, found.keys, start, joined=joined, strict=strict)
-        run = ActiveRun(
-            self._store,
-            found,
-            writer,
-            home=self,
-            is_session=start.kind == "session",
-            is_creator=is_creator,
-            resumed=resumed,
-            enabled=enabled,
-        )
-        if start.kind == "session":
-            endings.install()
-            self._started[next(self._count)] = run
-            if enabled:
-                two_lines.say_where(self.url, found.keys.experiment)
-                run._watch_code()
-        return run
-
-    def _has_ended_session(self, found: FoundRun, joined: RunState) -> bool:
-        living = set(living_writers(self._store, found, joined))
-        return any(log.is_session and log.writer_id not in living for log in joined.logs.values())
 
     def amend_run(self, run: RunLike) -> ActiveRun:
         """Open a run to add metrics, tags, artifacts or models; its status and times stay.
@@ -376,22 +210,12 @@ class Workspace:
             RunNotFound: there is none.
         """
         home = self._home_of(run)
-        if home is not self:
-            return home.amend_run(_id_of(run))
-        self._check_writable()
-        found = find_run(self._store, _id_of(run))
-        start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
-        if self._is_disabled(None):
-            return self._begin_aside(found.keys, start)
-        self._claim()
-        return self._begin(
-            found, read_run(self._store, found), start, is_creator=False, strict=is_on("PODIUM_STRICT")
-        )
+        return home._opened.amend(home, id_of(run))
 
     def _home_of(self, run: RunLike) -> Workspace:
         """The workspace a run belongs to: an id is one of this one's, an object remembers its own."""
-        store = run._source.store if isinstance(run, Run) else self._store
-        return self if store is self._store or _same_place(store, self._store) else Workspace(store)
+        store = other_store_of_run(run, self._store)
+        return self if store is None else Workspace(store)
 
     # --- reading runs ------------------------------------------------------------------------------------------------
 
@@ -406,16 +230,11 @@ class Workspace:
         """
         if isinstance(run_id, Run):
             run_id = run_id.run_id
-        self._check_known()
+        self._access.check_known()
         run, state = self._found_run(run_id)
-        _warn_of_conflicts(run.run_id, state)
-        _warn_of_bad_lines(run.run_id, state)
+        warn_of_conflicts(run.run_id, state)
+        warn_of_bad_lines(run.run_id, state)
         return run
-
-    def _found_run(self, run_id: str) -> tuple[Run, RunState]:
-        found = find_run(self._store, run_id)
-        state = read_run(self._store, found)
-        return self._run(found, state), state
 
     def _several_runs(self, runs: Sequence[RunLike]) -> list[Run]:
         """Runs, each given as such or by its id; in a bucket those are looked for at once."""
@@ -423,18 +242,18 @@ class Workspace:
             return [each if isinstance(each, Run) else self.get_run(each) for each in runs]
         ids = [each for each in dict.fromkeys(runs) if not isinstance(each, Run)]
         if ids:
-            self._check_known()
+            self._access.check_known()
         found = dict(zip(ids, together(self._found_run, ids), strict=True))
         for run, state in found.values():
-            _warn_of_conflicts(run.run_id, state)
-            _warn_of_bad_lines(run.run_id, state)
+            warn_of_conflicts(run.run_id, state)
+            warn_of_bad_lines(run.run_id, state)
         return [each if isinstance(each, Run) else found[each][0] for each in runs]
 
-    def _run(self, found: FoundRun, state: RunState | None = None) -> Run:
-        state = read_run(self._store, found) if state is None else state
-        return Run(
-            facts_of(found, state, status_of(self._store, found, state)), RunSource(self._store, found)
-        )
+    def _found_run(self, run_id: str) -> tuple[Run, RunState]:
+        found = find_run(self._store, run_id)
+        state = read_run(self._store, found)
+        facts = facts_of(found, state, status_of(self._store, found, state))
+        return Run(facts, RunSource(self._store, found)), state
 
     def search_runs(
         self,
@@ -458,33 +277,17 @@ class Workspace:
             QueryError: filter or order do not parse.
             Invalid: the limit is no count.
         """
-        from podium.search.goals import known_goal
-        from podium.search.grammar import parse_filter, parse_order
-        from podium.search.selecting import check_limit
-        from podium.workspace.searched import SearchedRun
+        from podium.workspace.searching import find_runs
 
-        if not isinstance(filter, str):
-            raise TypeError(
-                f"search_runs takes a filter first, not {filter!r}. podium has no experiment ids; write "
-                'search_runs("metrics.f1 > 0.9", experiment="fraud").'
-            )
-        most = check_limit(limit)
-        expr, order = parse_filter(filter), parse_order(order_by)
-        names = [experiment] if isinstance(experiment, str) else experiment
-        self._check_known()
-        found = self._runs_index().search(
-            expr,
-            order,
-            now=datetime.now(UTC),
-            goal_of=known_goal,
-            experiments=names,
+        return find_runs(
+            self._store,
+            self._runs_index,
+            filter,
+            experiments=[experiment] if isinstance(experiment, str) else experiment,
+            order_by=order_by,
+            limit=limit,
             deleted=deleted,
-            limit=most,
         )
-        for name in found.unknown:
-            hint = did_you_mean(near_names(name, found.experiments))
-            warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=2)
-        return Runs([SearchedRun(self._store, row) for row in found.rows])
 
     def compare(self, runs: Sequence[RunLike]) -> Comparison:
         """What differs between runs: params, metrics, tags and environment.
@@ -500,26 +303,14 @@ class Workspace:
             RunNotFound: an id is that of no run.
             TypeError: one run, or its id, instead of several.
         """
-        from podium.search.comparing import Compared, compare
+        from podium.workspace.searching import compare_runs
 
         if isinstance(runs, str | Run):
             raise TypeError(f"compare takes several runs, not {runs!r}. Write compare([one, other]).")
-        several = self._several_runs(runs)
-        return compare(
-            [
-                Compared(
-                    run.run_name or run.run_id,
-                    run.params,
-                    run.metrics,
-                    run.tags,
-                    run.environment,
-                    {key: each.goal for key, each in run.summary.items() if each.goal is not None},
-                )
-                for run in several
-            ]
-        )
+        return compare_runs(self._several_runs(runs))
 
     def _runs_index(self) -> Index:
+        self._access.check_known()
         if self._index is None:
             from podium.search.index import Index
 
@@ -548,20 +339,8 @@ class Workspace:
 
     def _mark_run(self, run: RunLike, *, deleted: bool) -> None:
         home = self._home_of(run)
-        if home is not self:
-            home._mark_run(_id_of(run), deleted=deleted)
-            return
-        self._check_writable()
-        found = find_run(self._store, _id_of(run))
-        state = read_run(self._store, found)
-        if state.deleted is deleted:
-            return
-        start = Start("edit", found.keys.experiment, user=user_name(), host=host_name(), machine=machine())
-        writer = Writer(self._store, found.keys, start, joined=state, strict=True)
-        try:
-            writer.append(Deleted(deleted))
-        finally:
-            writer.end()
+        home._access.check_writable()
+        mark_run(home._store, id_of(run), deleted=deleted)
 
     def experiments(
         self,
@@ -578,33 +357,9 @@ class Workspace:
         Raises:
             QueryError: the filter does not parse.
         """
-        from podium.search import EXPERIMENTS, matches, parse_filter, parse_order, sort
-        from podium.workspace.subjects import subject_of_experiment
+        from podium.workspace.searching import find_experiments
 
-        if not isinstance(filter, str):
-            raise TypeError(
-                f'experiments takes a filter, which is text, not {filter!r}. Write experiments("runs > 10").'
-            )
-        expr, order = parse_filter(filter, fields=EXPERIMENTS), parse_order((), fields=EXPERIMENTS)
-        now = datetime.now(UTC)
-        self._check_known()
-        found = (
-            Experiment(
-                name=each.name,
-                start_time=time_of(each.time_ms),
-                runs=each.runs,
-                tags=each.tags,
-                note=each.note,
-                deleted=each.deleted,
-            )
-            for each in self._runs_index().experiments()
-        )
-        kept = [
-            each
-            for each in found
-            if each.deleted is deleted and matches(expr, subject_of_experiment(each), now=now)
-        ]
-        return Table(sort(kept, order, subject_of_experiment))
+        return find_experiments(self._runs_index, filter, deleted=deleted)
 
     def delete_experiment(self, name: str) -> None:
         """Mark an experiment and with it all its runs as deleted; again: nothing.
@@ -645,22 +400,14 @@ class Workspace:
             ExperimentNotFound: there is none.
             StoreError: it could not be recorded.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"a note is text, not {type(text).__name__}.")
-        self._edit_experiment(name, Note(text))
+        self._edit_experiment(name, Note(checked_note(text)))
 
     def _edit_experiment(self, name: str, change: Tags | Note | Deleted) -> None:
-        self._check_writable()
-        there = {each.name: each for each in experiments(self._store)}
-        found = there.get(checked_experiment(name))
-        if found is None:
-            near = near_names(name, there)
-            raise ExperimentNotFound(f"there is no experiment {name!r}.", name=name, near=near)
+        self._access.check_writable()
+        found = experiment_named(self._store, name)
         if isinstance(change, Deleted):
-            self._experiments.discard(name)
-            if read_experiment(self._store, found).deleted is change.deleted:
-                return
-        edit_experiment(self._store, found, change, user=user_name(), host=host_name())
+            self._access.forget_experiment(name)
+        change_experiment(self._store, found, change)
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -780,55 +527,14 @@ class Workspace:
             shadow=None if shadow is None else self._followed(shadow, trust, poll_s),
         )
 
-    def _followed(self, uri: str, trust: bool | None, poll_s: float) -> Any:
-        from podium.commits.naming import parse_model_uri
-        from podium.models.following import Followed
-        from podium.models.live import look_patience_s
+    def _followed(self, uri: str, trust: bool | None, poll_s: float) -> Followed:
+        from podium.workspace.followed import followed_at_hand, followed_from_afar
 
-        if not parse_model_uri(uri).can_move:
-            raise Invalid(
-                f"{uri!r} always means the same version: there is nothing to follow. Use load_model."
-            )
         if self._store.local_path(Key.root()) is not None:
-            registry, hasty = self.registry, self.registry._within(look_patience_s(poll_s))
-            return Followed(
-                uri,
-                lambda: registry.resolve(uri),
-                lambda pinned: self.load_model(pinned, trust=trust),
-                resolve_soon=lambda: hasty.resolve(uri),
-            )
-        return self._followed_from_afar(uri, trust, look_patience_s(poll_s))
-
-    def _followed_from_afar(self, uri: str, trust: bool | None, patience_s: float) -> Any:
-        """What is followed in a store that may be away: a server that starts meanwhile serves what was last known."""
-        from podium.commits.naming import parse_model_uri
-        from podium.models.following import Followed
-        from podium.workspace.model_places import OFFLINE_PATIENCE_S
-
-        first = self.registry._within(OFFLINE_PATIENCE_S)
-        later = self.registry._within(min(patience_s, OFFLINE_PATIENCE_S))
-        age_s: float | None = None
-
-        def resolve() -> str:
-            nonlocal age_s
-            try:
-                pinned = (first if age_s is None else later).resolve(uri)
-            except StoreUnavailable as error:
-                if age_s is not None:
-                    raise  # something serves: it keeps serving, and says why it looks no further
-                recalled = self._models.last_known().recall(parse_model_uri(uri).name)
-                pinned = self._models.as_last_known(uri, None, error).uri
-                age_s = 0.0 if recalled is None else recalled[1]
-                return pinned
-            age_s = 0.0
-            return pinned
-
-        return Followed(
-            uri,
-            resolve,
-            lambda pinned: self.load_model(pinned, trust=trust, allow_offline=True),
-            age_s=lambda: age_s or 0.0,
-        )
+            load = functools.partial(self.load_model, trust=trust)
+            return followed_at_hand(uri, self.registry, load, poll_s=poll_s)
+        load = functools.partial(self.load_model, trust=trust, allow_offline=True)
+        return followed_from_afar(uri, self.registry, load, self._models, poll_s=poll_s)
 
     def _refuse_unsigned(self, verify_signature: str | None) -> None:
         if verify_signature is not None:
@@ -863,42 +569,6 @@ class Workspace:
     def _trusted(self) -> bool:
         return self._place is None or may_run_code(self._place)
 
-    def _check_writable(self) -> None:
-        self._check_known()
-        if self._read_only:
-            raise Invalid("this workspace was opened with read_only=True: nothing is changed through it.")
-
-    def _check_known(self) -> None:
-        """Read nothing of a store that a newer podium wrote: what this one does not know it would leave out.
-
-        Raises:
-            StoreError: it was written by a newer podium.
-            Corrupt: its ``podium.json`` makes no sense.
-        """
-        if not self._is_known:
-            with contextlib.suppress(StoreUnavailable):  # whoever asks now will hear of it, or can do without
-                self._is_known = read_header(self._store) is not None
-
-    def _claim(self) -> None:
-        if not self._claimed:
-            claim(self._store)
-            self._claimed = True
-
-    def _ensure(self, experiment: str, now_ms: int) -> None:
-        self._claim()
-        if experiment not in self._experiments:
-            ensure_experiment(self._store, experiment, now_ms)
-            self._refuse_deleted(experiment)
-            self._experiments.add(experiment)
-
-    def _refuse_deleted(self, experiment: str) -> None:
-        found = FoundExperiment(experiment, experiment_folder(experiment))
-        if read_experiment(self._store, found).deleted:
-            raise Conflict(
-                f"the experiment {experiment!r} is deleted, so that nobody would see a run in it. Restore it with "
-                f"restore_experiment({experiment!r}), or name another."
-            )
-
     def copy_to(
         self,
         target: Workspace | StrPath,
@@ -925,39 +595,28 @@ class Workspace:
             ModelNotFound, Invalid: no such model; an experiment of the target has another's folder.
             StoreError: one of the stores does not answer.
         """
+        from podium.stores.progress import moving
         from podium.workspace.copying import Copying, check_model, folder_of_model
 
         to = target if isinstance(target, Workspace) else Workspace(target)
-        to._check_writable()
+        to._access.check_writable()
+        self._access.check_known()
         everything = experiment is None and model is None
-        wanted = self._wanted(experiment) if everything or experiment is not None else []
+        wanted = _experiments_of(self._store, experiment) if everything or experiment is not None else []
         names = [model] if isinstance(model, str) else list(model or ())
         names = [each.name for each in self.registry.models()] if everything else names
         for name in names:
             self.registry.get_model(name)
         checked = [check_model(self._store, to._store, folder_of_model(name), name) for name in names]
         flush_open_writers(self._store)
-        to._claim()
-        copying = Copying(self._store, to._store)
-        for each in wanted:
-            copying.experiment(each)
-        for found in checked:
-            copying.model(found)
+        to._access.claim()
+        with moving(f"copying to {to.url}", 0) as meter:
+            copying = Copying(self._store, to._store, meter)
+            for each in wanted:
+                copying.experiment(each)
+            for found in checked:
+                copying.model(found)
         return copying.report()
-
-    def _wanted(self, experiment: str | Sequence[str] | None) -> list[FoundExperiment]:
-        """The experiments that are named, or all; one that is not there is warned about."""
-        self._check_known()
-        known = experiments(self._store)
-        if experiment is None:
-            return known
-        names = [experiment] if isinstance(experiment, str) else list(experiment)
-        there = {each.name: each for each in known}
-        for name in names:
-            if name not in there:
-                hint = did_you_mean(near_names(name, there))
-                warnings.warn(f"there is no experiment {name!r}.{hint}", PodiumWarning, stacklevel=3)
-        return [there[name] for name in dict.fromkeys(names) if name in there]
 
     def sync(self, *, timeout_s: float | None = None) -> SyncReport:
         """Send what waits on this machine for this store: of this process, and of others that ended without it.
@@ -971,7 +630,7 @@ class Workspace:
         Raises:
             StoreError: the store does not say which it is.
         """
-        self._check_writable()
+        self._access.check_writable()
         if self._store.local_path(Key.root()) is not None:
             return SyncReport()
         area = area_of(self._store)
@@ -990,16 +649,13 @@ class Workspace:
         )
 
     def close(self) -> None:
-        """End the runs this workspace started that are still open; again: nothing."""
-        self._end_runs(endings.FINISHED)
+        """End the runs this workspace started that are still open, and let go of the index; again: nothing."""
+        self._close(endings.FINISHED)
+
+    def _close(self, ending: endings.Ending) -> None:
+        self._opened.end(ending)
         if self._index is not None:
             self._index.close()
-
-    def _end_runs(self, ending: endings.Ending) -> None:
-        # Children before their parents.
-        for run in reversed(list(self._started.values())):
-            run._end_as(ending)
-        self._started.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -1007,89 +663,18 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_runs(endings.ending_of(error))
+        self._close(endings.ending_of(error))
 
     def __repr__(self) -> str:
         return f"<Workspace {self.url}>"
 
 
-def _check_start(
-    run_name: str | None,
-    experiment: str | None,
-    run_id: str | None,
-    tags: Mapping[str, object] | None,
-    note: str | None,
-    *,
-    system_metrics: bool,
-) -> None:
-    """Raise what can be known before anything is begun or ended: a call that raises has done nothing."""
-    if run_name is not None and not isinstance(run_name, str):
-        raise TypeError(f"run_name is text, not {type(run_name).__name__}: {run_name!r:.100}")
-    if experiment is not None:
-        checked_experiment(experiment)
-    if run_id is not None:
-        check_run_id(run_id)
-    tag_texts(tags or {})
-    if note is not None:
-        checked_note(note)
-    if system_metrics:
-        from podium.workspace.system_metrics import check_available
-
-        check_available()
-
-
-def _id_of(run: RunLike) -> str:
-    if isinstance(run, Run):
-        return run.run_id
-    if isinstance(run, str):
-        return run
-    raise TypeError(f"a run is named by its id or given as a Run, not as {type(run).__name__}: {run!r:.100}")
-
-
-def _same_place(one: Store, other: Store) -> bool:
-    """Whether two stores are one folder of this machine."""
-    roots = [store.local_path(Key.root()) for store in (one, other)]
-    return None not in roots and len({os.path.realpath(str(root)) for root in roots}) == 1
-
-
-def _warn_of_conflicts(run_id: str, state: RunState) -> None:
-    """Between writers the first value of a param stands; whoever reads the run hears of the others."""
-    if not state.conflicts:
-        return
-    told = "; ".join(
-        f"{each.key!r} is {each.kept!r}, and {' and '.join(map(repr, each.others))} came later"
-        for each in state.conflicts[:3]
-    )
-    more = f"; and {len(state.conflicts) - 3} more" if len(state.conflicts) > 3 else ""
-    warnings.warn(
-        f"the writers of run {run_id} disagree about its params, and the first value stands: {told}{more}. Settle it: "
-        f"amend_run({run_id!r}).log_param({state.conflicts[0].key!r}, ..., overwrite=True).",
-        PodiumWarning,
-        stacklevel=3,
-    )
-
-
-def _can_be_opened(place: Place | None) -> bool:
-    """Whether a store may be where another process saw it: a folder that is not here is not."""
-    return place is not None and ("://" in place.url or Path(place.url).is_dir())
-
-
-def _warn_of_bad_lines(run_id: str, state: RunState) -> None:
-    """A line of a log that is no event is passed over; whoever reads the run hears that something may be missing."""
-    if not state.bad_lines:
-        return
-    logs: dict[str, list[int]] = {}
-    for each in state.bad_lines:
-        logs.setdefault(each.writer_id, []).append(each.line)
-    told = "; ".join(
-        f"{len(lines)} in the log of writer {writer_id} (line {', '.join(map(str, lines[:3]))}"
-        f"{', ...' if len(lines) > 3 else ''})"
-        for writer_id, lines in list(logs.items())[:3]
-    )
-    more = f"; and in {len(logs) - 3} logs more" if len(logs) > 3 else ""
-    warnings.warn(
-        f"run {run_id} has records that cannot be read and were passed over: {told}{more}. The log was damaged or "
-        "edited by hand; restore it from a copy if what is missing matters.",
-        PodiumWarning,
-        stacklevel=3,
-    )
+def _experiments_of(store: Store, named: str | Sequence[str] | None) -> list[FoundExperiment]:
+    """The experiments that are named, or all; one that is not there is warned about."""
+    known = experiments(store)
+    if named is None:
+        return known
+    names = [named] if isinstance(named, str) else list(named)
+    there = {each.name: each for each in known}
+    warn_of_unknown([name for name in names if name not in there], there)
+    return [there[name] for name in dict.fromkeys(names) if name in there]
