@@ -160,7 +160,7 @@ def test_what_was_pickled_beside_a_store_that_moved_is_looked_for_here_by_its_by
 
 
 def test_no_password_of_a_store_is_pickled(mine: ModelVersion) -> None:
-    far = Workspace("s3://user:letmein@bucket/prefix?token=letmein")
+    far = Workspace("http://user:letmein@models.example/store?token=letmein")
 
     assert b"letmein" not in pickle.dumps(far._home())
 

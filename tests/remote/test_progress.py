@@ -23,6 +23,9 @@ import fcntl
 import pty
 import termios
 
+# Transfers of more than a second, over and over; tests/stores/test_progress.py is quick.
+pytestmark = pytest.mark.soak
+
 FILES, FILE_BYTES = 40, 100_000
 
 BEGINNING = """

@@ -201,6 +201,7 @@ def test_artifacts_are_never_listed(bucket: Bucket, index: Index) -> None:
     assert bucket.listed() == ["experiments/", "experiments/fraud/e", "experiments/fraud/runs/"]
 
 
+@pytest.mark.soak
 def test_an_experiment_of_many_pages_is_listed_by_its_days(bucket: Bucket, index: Index) -> None:
     bucket.put(many_runs("fraud", 4_100, days=3))
     index.refresh()
@@ -585,8 +586,8 @@ def test_the_history_of_a_found_run_is_read_though_its_parts_were_put_together_s
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 FATES = [
-    Fate.REFUSED,
     Fate.TURNED_500,
+    pytest.param(Fate.REFUSED, marks=pytest.mark.soak),
     pytest.param(Fate.THROTTLED_503, marks=pytest.mark.soak),
     pytest.param(Fate.LOST_ANSWER, marks=pytest.mark.soak),
 ]
@@ -666,7 +667,7 @@ def test_a_read_that_fails_once_is_repeated_where_the_store_was_opened_by_its_ur
     index.close()
 
 
-@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.TURNED_500])
+@pytest.mark.parametrize("fate", [Fate.TURNED_500, pytest.param(Fate.REFUSED, marks=pytest.mark.soak)])
 def test_a_later_look_that_fails_leaves_what_was_known_and_answers_nothing(
     bucket: Bucket, index: Index, fate: Fate
 ) -> None:

@@ -160,7 +160,7 @@ class Area:
 
     def _begin_anew(self) -> None:
         """Locks and a thread of this process; a forked child has none."""
-        self.meter = Meter()
+        self.meter: Meter = Meter()
         self._turn = threading.Lock()
         self._bell = threading.Condition()
         self._thread: threading.Thread | None = None
