@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -59,6 +60,10 @@ class TestOnMoto(_OnServer):
     @pytest.mark.skip(reason="moto looks and then writes: now and then two of its racing creators win")
     def test_of_racing_creators_exactly_one_wins_and_its_bytes_are_there(self, store: Store) -> None:
         """What no server may do in production; the probe of the first writer is there to find it out."""
+
+    @pytest.mark.skip(reason="moto gives an empty value, now and then, while another is put in its place")
+    def test_readers_during_puts_see_the_old_value_or_the_new(self, store: Store, tmp_path: Path) -> None:
+        """S3 does not: see SeaweedFS."""
 
 
 def test_a_bucket_agrees_with_a_dict_whatever_is_done_to_both(seaweedfs_server: Server) -> None:
