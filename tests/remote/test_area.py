@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 
 from podium.errors import PodiumWarning, StoreError, StoreUnavailable
 from podium.ids import new_run_id
+from podium.runs import spool
 from podium.runs.events import Artifact, Start
 from podium.runs.finding import find_run
 from podium.runs.layout import RunKeys
 from podium.runs.reader import read_run
-from podium.runs.spool import Area, Spooled, area_of, spool_root
+from podium.runs.spool import Area, Spooled, area_of, leave, spool_root
 from podium.runs.writer import Writer
-from podium.stores import Key, MemoryStore, Source
+from podium.stores import Key, MemoryStore, Source, wholefile
 from podium.stores.header import ensure_header
 
 
@@ -188,3 +190,107 @@ def test_a_strict_run_raises_what_is_not_sent(store: Bucket, keys: RunKeys) -> N
         writer.flush()
     store.refused = ""
     assert writer.flush()
+
+
+# --- several processes and one spool --------------------------------------------------------------------------------
+
+
+def another_process(area: Area) -> Area:
+    """What another process of this user has for the same store."""
+    return Area(area.store, area.folder, lasting=True)
+
+
+def test_a_file_is_kept_although_a_shipper_removes_its_empty_folder_just_then(
+    store: Bucket, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, area = _writer(store, keys)
+    shipper, real, removed = another_process(area), wholefile.new_temporary, list[bool]()
+
+    def just_then(folder: str) -> str:
+        if len(removed) < 3:
+            shipper._remove_empty(Path(folder))
+            removed.append(not os.path.exists(folder))
+        return real(folder)
+
+    monkeypatch.setattr(spool, "new_temporary", just_then)
+    Spooled(area).put(keys.artifacts / "notes.txt", b"hello")
+
+    assert removed == [True] * 3
+    assert area.flush()
+    assert store.get(keys.artifacts / "notes.txt") == b"hello"
+
+
+def test_the_log_of_a_process_that_lives_is_sent_by_it_alone(store: Bucket, keys: RunKeys) -> None:
+    writer, area = _writer(store, keys)
+    writer.log_metric("loss", 1.0)
+    other = another_process(area)
+
+    assert not other.waiting()
+    assert other.ship()
+    assert [*store.list(keys.logs)] == []
+    writer.end("FINISHED", None, None)
+    assert other.ship()
+
+    assert read_run(store, find_run(store, keys.run_id)).metrics["loss"].last == 1.0
+
+
+@pytest.mark.parametrize("moment", ["before it is sent", "before it is compared"])
+def test_a_log_that_another_shipper_has_finished_meanwhile_is_done(
+    store: Bucket, keys: RunKeys, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    writer, area = _writer(store, keys)
+    writer.log_metric("loss", 1.0)
+    writer.end("FINISHED", None, None)
+    slow, quick = another_process(area), another_process(area)
+    real, reads = spool._read, list[tuple[int, int]]()
+
+    def read(path: Path, part: tuple[int, int]) -> bytes:
+        reads.append(part)
+        if len(reads) == (1 if moment == "before it is sent" else 2):
+            monkeypatch.setattr(spool, "_read", real)
+            assert quick.ship()
+        return real(path, part)
+
+    monkeypatch.setattr(spool, "_read", read)
+
+    assert slow.ship()
+    assert slow.problems == ()
+    assert not slow.waiting()
+
+
+# --- the end of a process -------------------------------------------------------------------------------------------
+
+
+def test_what_a_store_refuses_is_not_waited_for_at_the_end_and_is_told(
+    store: Bucket, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, area = _writer(store, keys)
+    store.refused = keys.run_id
+    writer.log_metric("loss", 1.0)
+    with pytest.warns(PodiumWarning, match="it is not taken now"):
+        assert not area.flush()
+    monkeypatch.setattr(spool, "_areas", {("", "", None): area})
+    began = time.monotonic()
+
+    (rest,) = leave()
+
+    assert time.monotonic() - began < spool.EXIT_S, "asking again would have ended only then"
+    assert rest.endswith(f"wait in {area.folder} and are not in bucket://team yet")
+
+
+def test_what_did_not_go_in_time_is_told_at_the_end(
+    store: Bucket, keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, area = _writer(store, keys)
+    writer.log_metric("loss", 1.0)
+    monkeypatch.setattr(spool, "EXIT_S", 0.0)
+    monkeypatch.setattr(spool, "EXIT_S_PER_MIB", 0.0)
+    monkeypatch.setattr(spool, "_areas", {("", "", None): area})
+    answers = threading.Event()
+    monkeypatch.setattr(area, "ship", lambda: answers.wait(60))
+
+    with pytest.warns(PodiumWarning, match=r"the store does not answer in time.* 1 log .* wait in"):
+        rest = leave()
+    answers.set()
+
+    assert [each.partition(" (")[0] for each in rest] == ["1 log"]

@@ -144,14 +144,21 @@ class Model:
                 yield Seen(spool.size, spool.sealed) if spool.there else Says.GONE, 0, parts, spool, ()
             case Send() | Remove():
                 if isinstance(operation, Send) and not spool.there:
-                    yield Says.FAILED, 0, parts, spool, ()
+                    yield Says.GONE, 0, parts, spool, ()
                     return
                 yield Says.DONE, 0, applied(operation, parts), spool, ()
                 yield Says.FAILED, 1, applied(operation, parts), spool, ()
                 yield Says.FAILED, 1, parts, spool, ()
                 yield Says.FAILED, 1, parts, spool, (operation,)
             case Check(part):
-                yield Says.SAME if part in parts and spool.there else Says.DIFFERENT, 0, parts, spool, ()
+                if (
+                    not spool.there
+                ):  # the store is asked first: also a part that is not there may be the answer
+                    yield Says.GONE, 0, parts, spool, ()
+                    if part not in parts:
+                        yield Says.DIFFERENT, 0, parts, spool, ()
+                    return
+                yield Says.SAME if part in parts else Says.DIFFERENT, 0, parts, spool, ()
                 yield Says.DIFFERENT, 1, parts, spool, ()  # a store that shows what it took only later
             case Others():
                 yield parts, 0, parts, spool, ()

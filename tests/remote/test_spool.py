@@ -244,6 +244,7 @@ def test_a_script_ships_before_it_ends(bucket: str) -> None:
 def test_a_script_ends_in_time_although_the_bucket_hangs_and_the_next_one_ships(
     seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PODIUM_QUIET")
     url = use(seaweedfs_server)
     with Proxy(seaweedfs_server.port).running() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
@@ -252,6 +253,8 @@ def test_a_script_ends_in_time_although_the_bucket_hangs_and_the_next_one_ships(
         proxy.schedule = lambda request: Fate.HANGS
         _, errors = process.communicate("go\n", timeout=EXIT_S + 30)
         assert process.returncode == 0, errors
+        assert "PodiumWarning: not all of what is logged reaches the store yet" in errors
+        assert "1 log and 1 file" in errors.splitlines()[-1], "the last line says what waits"
         assert {Path(each).suffix for each in waiting_files()} >= {".jsonl", ".txt"}
         proxy.schedule = lambda request: Fate.PASS
         proxy.release()

@@ -16,6 +16,7 @@ from podium.stores.wholefile import chunks_of
 
 __all__ = ["contents", "is_removed", "make", "remake"]
 
+_TRIES = 100
 _FLAGS = (
     os.O_CREAT
     | os.O_EXCL
@@ -32,11 +33,14 @@ def make(path: Path) -> int:
     Raises:
         OSError: it cannot be made, or is there already.
     """
-    try:
-        return os.open(path, _FLAGS, 0o666)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, _FLAGS, 0o666)
+    for _ in range(_TRIES):
+        try:
+            return os.open(path, _FLAGS, 0o666)
+        except FileNotFoundError:
+            # Somebody may remove it, or a folder above it, just now: shippers of a spool remove those that are empty.
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, _FLAGS, 0o666)
 
 
 def is_removed(fd: int) -> bool:

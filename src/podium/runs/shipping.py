@@ -52,14 +52,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Bytes of the spool as a part: ``Says.DONE``, or ``Says.FAILED``, after which it may be there or come."""
+    """Bytes of the spool as a part: ``Says.DONE``; ``Says.GONE``, where there is no spool any more; or ``Says.FAILED``.
+
+    After a failure it may be there, or come.
+    """
 
     part: Part
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether the part in the store is what the spool holds: ``Says.SAME``, ``Says.DIFFERENT`` or ``Says.FAILED``."""
+    """Whether the part in the store is what the spool holds: ``Says.SAME``, ``DIFFERENT``, ``GONE`` or ``FAILED``."""
 
     part: Part
 
@@ -157,14 +160,16 @@ def ship_log(before: Shipped) -> Steps[Shipped]:
 def _send_new(before: Shipped, size: int) -> Steps[Shipped]:
     parts = before.parts
     for part in _cut(before.end, size):
-        if (yield Send(part)) is not Says.DONE:
-            return Shipped(parts, size, failed=True)
+        sent = yield Send(part)
+        if sent is not Says.DONE:
+            return _broken_off(sent, parts, size)
         parts = (*parts, part)
         together = _together(parts)
         while together is not None:
             whole, small = together
-            if (yield Send(whole)) is not Says.DONE:
-                return Shipped(parts, size, failed=True)
+            sent = yield Send(whole)
+            if sent is not Says.DONE:
+                return _broken_off(sent, parts, size)
             parts = (*parts[: -len(small)], whole)
             for each in small:
                 yield Remove(each)
@@ -192,11 +197,13 @@ def _finish(before: Shipped, size: int) -> Steps[Shipped]:
         yield Forget()  # not one whole line: nothing was ever acknowledged
         return Shipped(done=True)
     whole = (0, size)
-    failed = Shipped(before.parts, size, failed=True)
-    if whole not in before.parts and (yield Send(whole)) is not Says.DONE:
-        return failed
-    if (yield Check(whole)) is not Says.SAME:
-        return Shipped((), size, failed=True)
+    if whole not in before.parts:
+        sent = yield Send(whole)
+        if sent is not Says.DONE:
+            return _broken_off(sent, before.parts, size)
+    seen = yield Check(whole)
+    if seen is not Says.SAME:
+        return _broken_off(seen, (), size)
     others = yield Others()
     known = set(before.parts) | (others if isinstance(others, frozenset) else frozenset())
     for each in sorted(known):
@@ -204,3 +211,8 @@ def _finish(before: Shipped, size: int) -> Steps[Shipped]:
             yield Remove(each)
     yield Forget()
     return Shipped((whole,), size, done=True)
+
+
+def _broken_off(answer: Answer, parts: tuple[Part, ...], size: int) -> Shipped:
+    """Who finds no spool any more is done: another has seen all of it in the store before he deleted it."""
+    return Shipped(parts, size, done=True) if answer is Says.GONE else Shipped(parts, size, failed=True)

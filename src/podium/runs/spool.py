@@ -49,11 +49,12 @@ from podium.runs.shipping import (
     ship_log,
 )
 from podium.stores.contract import Entry, Source, Store
+from podium.stores.folders import beginning
 from podium.stores.header import read_header
 from podium.stores.keys import Key, is_segment
 from podium.stores.progress import Meter, in_background
 from podium.stores.together import together
-from podium.stores.wholefile import chunks_of, is_temporary, write_whole
+from podium.stores.wholefile import chunks_of, is_temporary, new_temporary, write_whole
 
 __all__ = ["Area", "Spooled", "Waiting", "area_of", "known_areas", "leave", "spool_root"]
 
@@ -67,6 +68,8 @@ _MIB = 1 << 20
 _TAIL_BYTES = 1 << 16
 _LEFTOVER_S = 86_400.0
 _FILES_AT_ONCE = 8
+_LOGS_AT_ONCE = 8
+_TRIES = 100
 
 
 def spool_root(environ: Mapping[str, str] | None = None) -> Path:
@@ -126,16 +129,20 @@ class _Pass:
     Attributes:
         problems: what was refused, and why.
         refused: the runs of which a file was; their end waits.
+        is_refused: the store answered that it does not take something, which asking again soon does not change.
         is_away: the store did not answer: the rest is not tried, for each try may take a minute.
     """
 
     problems: list[str] = field(default_factory=list)
     refused: set[tuple[str, ...]] = field(default_factory=set)
+    is_refused: bool = False
     is_away: bool = False
 
     def tell(self, error: OSError) -> None:
         self.problems.append(str(error))
-        self.is_away = self.is_away or isinstance(error, StoreUnavailable)
+        is_away = isinstance(error, StoreUnavailable)
+        self.is_away = self.is_away or is_away
+        self.is_refused = self.is_refused or (isinstance(error, StoreError) and not is_away)
 
 
 class Area:
@@ -153,13 +160,16 @@ class Area:
         self.folder = folder
         self.lasting = lasting
         self.problems: tuple[str, ...] = ()
+        self.is_refused: bool = False
         self.sent: int = 0
         self._warned = False
         self._shipped: dict[Path, Shipped] = {}
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Locks and a thread of this process; a forked child has none."""
+        """Locks, logs and a thread of this process; a forked child has none."""
+        self._own: set[Path] = set()
+        self._counting = threading.Lock()
         self.meter: Meter = Meter()
         self._turn = threading.Lock()
         self._bell = threading.Condition()
@@ -172,16 +182,19 @@ class Area:
     # --- spooling ---------------------------------------------------------------------------------------------------
 
     def log_path(self, keys: RunKeys, writer_id: str) -> Path:
-        """Where the log of a writer is appended to; its folder is made."""
+        """Where a writer of this process appends its log; its folder is made."""
         folder = self.folder / "logs" / _this_host() / keys.logs.segments[1]
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder / str(LogName(keys.run_id, writer_id))
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # who makes the log tries again
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / str(LogName(keys.run_id, writer_id))
+        self._own.add(path)
+        return path
 
     def keep_file(self, key: Key, chunks: Iterable[bytes]) -> None:
         """Take a file to be sent later; it is on the disk when this returns."""
         path = self.folder.joinpath("files", *key.segments)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, chunks, mode=0o600)
+        with _held_open(path.parent):
+            write_whole(path, chunks, mode=0o600)
         self.start()
 
     def remove(self) -> None:
@@ -191,12 +204,13 @@ class Area:
     # --- what waits -------------------------------------------------------------------------------------------------
 
     def waiting(self) -> Waiting:
-        """What is not in the store, as far as this process knows."""
+        """What is not in the store, as far as this process knows, and is for it to send."""
         logs, size = 0, 0
         for log in self._logs():
             with contextlib.suppress(OSError):
                 left = log.path.stat().st_size - self._shipped.get(log.path, Shipped()).end
-                if left > 0 or not self._is_live(log):
+                is_live = self._is_live(log)
+                if not is_live or (left > 0 and self._is_sent_while_it_grows(log)):
                     logs, size = logs + 1, size + max(0, left)
         files = 0
         for path, _ in self._files():
@@ -241,6 +255,13 @@ class Area:
             return _ends_open(log.path) and time.time() - log.path.stat().st_mtime < _LEFTOVER_S
         return False
 
+    def _is_sent_while_it_grows(self, log: _Log) -> bool:
+        """Whoever writes a log sends it, as long as he lives: else each process would send those of all.
+
+        Whether a writer on another machine lives cannot be known.
+        """
+        return log.path in self._own or log.host != _this_host() or not is_lockable()
+
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def ship(self) -> bool:
@@ -258,13 +279,13 @@ class Area:
             if files:
                 self._ship_files(files, this)
             self._ship_logs([log for log in sealed if log.run not in this.refused], this, sealed=True)
-            self.problems = tuple(this.problems)
+            self.problems, self.is_refused = tuple(this.problems), this.is_refused
         if this.problems:
-            self._warn(this.problems[0])
+            self.warn(this.problems[0])
         return not this.problems
 
     def _live(self) -> list[_Log]:
-        return [log for log in self._logs() if self._is_live(log)]
+        return [log for log in self._logs() if self._is_sent_while_it_grows(log) and self._is_live(log)]
 
     def _ship_files(self, files: list[tuple[Path, Key]], this: _Pass) -> None:
         """Send files, several at once; what the runs log meanwhile does not wait for them."""
@@ -297,7 +318,7 @@ class Area:
             this.refused.add(_run_of(key))
             this.tell(error)
             return
-        self.sent += 1
+        self._count_sent()
         with contextlib.suppress(OSError):
             path.unlink()
             self._remove_empty(path.parent)
@@ -309,17 +330,26 @@ class Area:
                 folder.rmdir()
                 folder = folder.parent
 
+    def _count_sent(self) -> None:
+        with self._counting:
+            self.sent += 1
+
     def _ship_logs(self, logs: Iterable[_Log], this: _Pass, *, sealed: bool = False) -> None:
-        for log in logs:
+        """Send logs, several at once."""
+
+        def send(log: _Log) -> None:
             if this.is_away:
                 return
             after = self._ship_log(log, self._shipped.get(log.path, Shipped()), this, sealed=sealed)
             if after.done:
-                self.sent += 1
+                self._count_sent()
                 self._shipped.pop(log.path, None)
+                self._own.discard(log.path)
                 self._remove_empty(log.path.parent)
             else:
                 self._shipped[log.path] = after
+
+        together(send, list(logs), at_once=_LOGS_AT_ONCE)
 
     def _ship_log(self, log: _Log, before: Shipped, this: _Pass, *, sealed: bool) -> Shipped:
         """Run the protocol for one log."""
@@ -359,30 +389,33 @@ class Area:
         except KeyMissing:
             return Says.DIFFERENT
         except FileNotFoundError:
-            return Says.GONE if isinstance(operation, Look) else Says.FAILED
+            return Says.GONE  # another shipper has seen all of it in the store
         except (StoreError, OSError) as error:
             this.tell(error)
             return Says.FAILED
 
     def _parts_there(self, log: _Log) -> Iterator[Part]:
-        for entry in self.store.list(log.keys.logs):
+        begins = f"{log.keys.run_id}.{log.writer_id}."
+        for entry in beginning(self.store, log.keys.logs, begins):
             name = LogName.parse(entry.key.name)
             if name is not None and name.end is not None and name.writer_id == log.writer_id:
                 yield name.start, name.end
 
-    def _warn(self, problem: str) -> None:
+    def warn(self, problem: str) -> None:
         """The one boundary at which what a store does not take becomes one warning."""
         if self._warned:
             return
         self._warned = True
         # A warning that was made an error has been seen: whoever ships is no place to raise it.
         with contextlib.suppress(PodiumWarning):
-            warnings.warn(
+            # The thread that sends has no line of the user's to show.
+            warnings.warn_explicit(
                 f"not all of what is logged reaches the store yet: {problem} Training goes on, and nothing is lost: "
                 f"{self.waiting()} wait in {self.folder}. They are sent when the store answers: by this process, the "
                 "next one that logs there, or Workspace.sync(). This is said once.",
                 PodiumWarning,
-                stacklevel=4,
+                filename="podium",
+                lineno=1,
             )
 
     # --- the thread -------------------------------------------------------------------------------------------------
@@ -415,7 +448,7 @@ class Area:
                 return self.ship()
         except Exception as error:  # noqa: BLE001 - the boundary: a thread that dies would send nothing any more
             self.problems = (f"{type(error).__name__}: {error}",)
-            self._warn(self.problems[0])
+            self.warn(self.problems[0])
             return False
 
     def ask(self) -> int:
@@ -567,15 +600,28 @@ def _user_number() -> int:
     return os.geteuid() if sys.platform != "win32" else 0
 
 
-def leave() -> None:
-    """Wait, at the end of the process, for what is on its way; no longer than stated, and never with an error."""
+def leave() -> list[str]:
+    """Wait, at the end of the process, for what is on its way; no longer than stated, and never with an error.
+
+    Returns:
+        What waits still, and where: a sentence each.
+    """
+    rest = []
     for area in [each for each in list(_areas.values()) if each.is_started]:
         deadline = time.monotonic() + EXIT_S + EXIT_S_PER_MIB * area.waiting().size_bytes / _MIB
         with area.shown():
             while area.waiting() and not area.flush(max(0.0, deadline - time.monotonic())):
-                if time.monotonic() >= deadline or not area.is_started:
+                if time.monotonic() >= deadline or not area.is_started or area.is_refused:
                     break
                 time.sleep(_EXIT_PAUSE_S)
+        if left := area.waiting():
+            area.warn("the store does not answer in time.")
+            rest.append(f"{left} wait in {area.folder} and are not in {_name_of(area.store)} yet")
+    return rest
+
+
+def _name_of(store: Store) -> str:
+    return str(getattr(store, "root", store))
 
 
 def _after_fork_in_child() -> None:
@@ -598,6 +644,30 @@ def _this_host() -> str:
     import socket
 
     return _UNSAFE.sub("-", socket.gethostname())[:60] or "host"
+
+
+@contextlib.contextmanager
+def _held_open(folder: Path) -> Iterator[None]:
+    """A folder of the spool that nobody removes as long as the ``with`` lasts: shippers remove those that are empty."""
+    marker = _marked(folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            marker.unlink()
+
+
+def _marked(folder: Path) -> Path:
+    for tried in range(_TRIES):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            marker = Path(new_temporary(str(folder)))
+            marker.touch(mode=0o600, exist_ok=False)
+            break
+        except (FileNotFoundError, FileExistsError):  # somebody removes it, or a folder above it, just now
+            if tried == _TRIES - 1:
+                raise
+    return marker
 
 
 def _run_of(key: Key) -> tuple[str, ...]:

@@ -117,8 +117,7 @@ def install() -> None:
 def _end_all() -> None:
     _unhook_last_flush()
     _end_runs(_script.ending)
-    leave()
-    two_lines.say_what_became()
+    two_lines.say_what_became(leave())
 
 
 def _end_runs(ending: Ending) -> None:

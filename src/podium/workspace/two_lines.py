@@ -59,15 +59,22 @@ def note_end(name: str, run_id: str, status: str, dropped: int, *, url: str, exp
     _said.only = f"run {name!r} ({run_id}) {status}"
 
 
-def say_what_became() -> None:
-    """Said once, when the process ends."""
+def say_what_became(rest: Iterable[str] = ()) -> None:
+    """Said once, when the process ends.
+
+    Args:
+        rest: what has not reached its store.
+    """
     if not _said.ends or _said.finished:
         return
     _said.finished = True
     count = sum(_said.ends.values())
     counts = ", ".join(f"{number} {status}" for status, number in sorted(_said.ends.items()))
     lost = f"; {_said.dropped} events could not be kept" if _said.dropped else ""
-    say((_said.only if count == 1 else f"{count} runs: {counts}") + _places() + lost)
+    waits = "".join(
+        f"; {each}: the next script that logs there sends them, or Workspace.sync()" for each in rest
+    )
+    say((_said.only if count == 1 else f"{count} runs: {counts}") + _places() + lost + waits)
 
 
 def _places() -> str:
