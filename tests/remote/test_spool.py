@@ -254,7 +254,8 @@ def test_a_script_ends_in_time_although_the_bucket_hangs_and_the_next_one_ships(
         _, errors = process.communicate("go\n", timeout=EXIT_S + 30)
         assert process.returncode == 0, errors
         assert "PodiumWarning: not all of what is logged reaches the store yet" in errors
-        assert "1 log and 1 file" in errors.splitlines()[-1], "the last line says what waits"
+        (last,) = [line for line in errors.splitlines() if line.startswith("podium: run ")]
+        assert "FINISHED; 1 log and 1 file (" in last, errors
         assert {Path(each).suffix for each in waiting_files()} >= {".jsonl", ".txt"}
         proxy.schedule = lambda request: Fate.PASS
         proxy.release()
