@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from podium import Workspace
-from podium.errors import Invalid, KeyMissing, MissingExtra, StoreError, StoreUnavailable
-from podium.stores import Key, Retrying
+from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
+from podium.stores import Key, Retrying, remote
 from podium.stores.opening import open_store
 from podium.stores.remote import RemoteStore, open_remote
 from tests.remote.conftest import new_url
@@ -82,6 +84,50 @@ def test_a_server_that_is_not_there_fails_and_does_not_hang(tmp_path: Path, verb
     threading.Thread(target=ask, daemon=True).start()
 
     assert done.wait(30), "botocore asks a dead server for a minute unless it is told not to"
+
+
+@pytest.mark.parametrize(
+    "handled",
+    [
+        FileExistsError("a folder of the caller's"),
+        FileNotFoundError("a file of the caller's"),
+        HTTPError("http://another-service", 403, "Forbidden", Message(), None),
+        HTTPError("http://another-service", 412, "Precondition Failed", Message(), None),
+        HTTPError("http://another-service", 416, "Range Not Satisfiable", Message(), None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("verb", [*VERBS, "get from the middle"])
+def test_what_the_caller_is_just_handling_is_no_answer_of_the_store(
+    tmp_path: Path, verb: str, handled: Exception
+) -> None:
+    """Python puts it under each exception that is raised meanwhile."""
+    store = _at(f"http://127.0.0.1:{free_port()}")
+    remote._decides[store._identity] = True
+    verbs = {**VERBS, "get from the middle": lambda store, path: store.get(_A, 5)}
+
+    try:
+        raise handled
+    except type(handled):
+        with pytest.raises(StoreUnavailable):
+            verbs[verb](store, tmp_path)
+
+
+def test_a_key_that_is_free_is_not_taken_because_another_was(seaweedfs_server: Server) -> None:
+    store, dead = _at(seaweedfs_server.url), _at(f"http://127.0.0.1:{free_port()}")
+    remote._decides[dead._identity] = True
+    store.create(_A, b"x")
+
+    try:
+        store.create(_A, b"y")
+    except KeyExists:
+        with pytest.raises(StoreUnavailable):
+            dead.create(Key.parse("f/b"), b"y")
+        with pytest.raises(KeyExists):
+            store.create(_A, b"z")
+        store.create(Key.parse("f/b"), b"z")
+
+    assert store.get(Key.parse("f/b")) == b"z"
 
 
 def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(
