@@ -53,6 +53,7 @@ _MAY_PASS = frozenset({408, 429})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
 # Of Azure's 409s one says that the object is there; its clients raise "exists" for each. Others give no such word.
 _EXISTS = frozenset({None, "BlobAlreadyExists", "PreconditionFailed"})
+_WEB = frozenset({"http", "https"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _jitter = random.SystemRandom()
@@ -487,6 +488,12 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
         raise _not_one(url)
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
+    if scheme in _WEB:
+        raise Invalid(
+            f"{_redacted(url)!r} cannot be a store: over {scheme} nothing is written or listed, and a server that "
+            "fails cannot be told from an empty one. Give the URL of a bucket, for instance s3://bucket/prefix; the "
+            "address of a server that speaks S3 belongs in AWS_ENDPOINT_URL_S3."
+        )
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
