@@ -63,12 +63,31 @@ def test_wrong_credentials_are_a_refusal_and_are_not_shown(
 ) -> None:
     store = _at(seaweedfs_server.url, secret="a-wrong-secret")
 
-    with pytest.raises(StoreError, match="credentials in use may not") as caught:
+    with pytest.raises(StoreError, match="wrong key or profile, or one with no such right") as caught:
         VERBS[verb](store, tmp_path)
 
     assert not isinstance(caught.value, KeyMissing | StoreUnavailable)
     assert "a-wrong-secret" not in f"{caught.value}{caught.value.__cause__}"
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_who_has_no_credentials_is_told_so_at_once_and_how_to_mend_it(
+    seaweedfs_server: Server, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "no-such-file"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = _at(seaweedfs_server.url, key=None, secret=None)
+
+    with pytest.raises(StoreError, match=r"environment, a profile, or the role") as caught:
+        VERBS[verb](store, tmp_path)
+
+    assert not isinstance(caught.value, KeyMissing | StoreUnavailable), (
+        "it would be asked again, as an outage"
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -97,20 +116,23 @@ def test_a_server_that_is_not_there_fails_and_does_not_hang(tmp_path: Path, verb
     ],
     ids=str,
 )
-@pytest.mark.parametrize("verb", [*VERBS, "get from the middle"])
+@pytest.mark.parametrize("verb", [*VERBS, "get on"])
 def test_what_the_caller_is_just_handling_is_no_answer_of_the_store(
     tmp_path: Path, verb: str, handled: Exception
 ) -> None:
     """Python puts it under each exception that is raised meanwhile."""
     store = _at(f"http://127.0.0.1:{free_port()}")
     remote._decides[store._identity] = True
-    ask = VERBS.get(verb, lambda store, path: store.get(_A, 5))
+    verbs: dict[str, Callable[[RemoteStore, Path], object]] = {
+        **VERBS,
+        "get on": lambda store, path: store.get(_A, 5),
+    }
 
     try:
         raise handled
     except type(handled):
         with pytest.raises(StoreUnavailable):
-            ask(store, tmp_path)
+            verbs[verb](store, tmp_path)
 
 
 def test_a_key_that_is_free_is_not_taken_because_another_was(seaweedfs_server: Server) -> None:

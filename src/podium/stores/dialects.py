@@ -107,6 +107,7 @@ class Dialect:
         close: closes its connections; runs in its loop.
         whose: the server or account behind it, as far as its settings say; nothing secret.
         refused: whether an exception without a status is the server's "you may not".
+        is_unnamed: whether an exception says that no credentials were found here: nothing was asked of the server.
         has_bucket: whether it is there, by a request, where a bucket that is not there is told like an absent object.
     """
 
@@ -125,6 +126,7 @@ class Dialect:
     close: Callable[[AbstractFileSystem], Coroutine[object, object, None]] = _nothing_to_close
     whose: Callable[[AbstractFileSystem], str] = _anybodys
     refused: Callable[[BaseException], bool] = _said_by_its_status
+    is_unnamed: Callable[[BaseException], bool] = _said_by_its_status
     has_bucket: Callable[[AbstractFileSystem, str], bool] = _told_by_its_exceptions
 
     @staticmethod
@@ -194,6 +196,12 @@ def _s3_whose(filesystem: AbstractFileSystem) -> str:
         os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
     )
     return str(named or next(filter(None, environment), ""))
+
+
+def _s3_is_unnamed(error: BaseException) -> bool:
+    from botocore.exceptions import NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError
+
+    return isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound | SSOError)
 
 
 def _gcs_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
@@ -336,6 +344,7 @@ _TABLE: Mapping[str, Dialect] = {
         tune=_s3_tune,
         close=_s3_close,
         whose=_s3_whose,
+        is_unnamed=_s3_is_unnamed,
     ),
     "gcsfs": Dialect(
         "gs",

@@ -441,12 +441,18 @@ class RemoteStore:
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
+        if any(self._dialect.is_unnamed(each) for each in _chain(error, before)):
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. Nothing was asked: this process has no "
+                "credentials. Give them as to your other tools: by the environment, a profile, or the role of the "
+                "machine."
+            )
         if isinstance(error, PermissionError) or status in {401, 403} or self._dialect.refused(error):
             # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
             return StoreError(
-                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
-                "(a reader needs the right to list as well: without it a bucket refuses to say that something is "
-                "absent)."
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. It is the wrong key or profile, or one "
+                "with no such right (a reader needs the right to list as well: without it a bucket refuses to say that "
+                "something is absent)."
             )
         return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
 
