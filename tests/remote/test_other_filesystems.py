@@ -6,13 +6,19 @@ they keep, so they pass the rest of the conformance suite.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
 from podium import Workspace, save_model
 from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
@@ -264,7 +270,7 @@ def test_no_refusal_shows_what_a_url_hides(url: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "nobody")
     monkeypatch.setenv("AZURE_STORAGE_ANON", "true")
     with pytest.raises((StoreError, Invalid, MissingExtra)) as caught:
-        RemoteStore(url).get(_A) if url.startswith("http") else open_store(url).get(_A)
+        open_store(url).get(_A)
 
     assert "hunter2" not in f"{caught.value}{caught.value!r}"
 
@@ -310,8 +316,6 @@ def test_what_needs_more_than_a_url_says_where_to_give_it() -> None:
 
 
 def test_a_package_that_is_missing_is_named_by_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fsspec.registry import known_implementations
-
     known = {"class": "nosuchpackage.core.Nosuch", "err": "Install nosuchpackage to access nosuch files"}
     monkeypatch.setitem(known_implementations, "nosuchfs", known)
 
@@ -319,18 +323,117 @@ def test_a_package_that_is_missing_is_named_by_fsspec(monkeypatch: pytest.Monkey
         open_store("nosuchfs://host/team")
 
 
-def test_a_filesystem_that_cannot_write_says_so(tmp_path: Path) -> None:
-    import functools
-    import threading
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/team", "HTTPS://models.example/team"])
+def test_the_web_is_no_store_and_is_never_taken_for_an_empty_one(url: str) -> None:
+    with pytest.raises(Invalid, match=r"cannot be a store: over https? .*s3://bucket.*AWS_ENDPOINT_URL_S3"):
+        Workspace(url)
 
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        store = RemoteStore(f"http://127.0.0.1:{server.server_port}/team")
+
+@contextlib.contextmanager
+def _answering(status: int) -> Iterator[str]:
+    """The URL of a web server that answers all that it is asked with one status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline()
+            if self.raw_requestline and self.parse_request():
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.send_header("Connection", "close")
+                self.end_headers()
+            self.close_connection = True
+
+        def log_message(self, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+_ASKING: dict[str, Callable[[RemoteStore], object]] = {
+    "get": lambda store: store.get(_A),
+    "list": lambda store: [*store.list(Key.root())],
+    "delete": lambda store: store.delete(_A),
+    "put": lambda store: store.put(_A, b"x"),
+}
+
+
+@pytest.mark.parametrize("verb", _ASKING)
+@pytest.mark.parametrize("status", [403, 500, 501])
+def test_a_server_that_fails_or_refuses_is_not_one_where_nothing_lies(status: int, verb: str) -> None:
+    pytest.importorskip("webdav4")
+    with _answering(status) as url:
+        store = RemoteStore("webdav://team", base_url=url)
         with pytest.raises(StoreError) as caught:
-            store.put(_A, b"x")
-        server.shutdown()
+            _ASKING[verb](store)
 
-    assert not isinstance(caught.value, StoreUnavailable)
-    assert store.root == f"http://127.0.0.1:{server.server_port}/team"
+    assert not isinstance(caught.value, KeyMissing)
+    assert isinstance(caught.value, StoreUnavailable) == (status == 500), "the others would say so again"
+
+
+class _Busy(socketserver.StreamRequestHandler):
+    """An FTP server that lets everybody in and then has no time."""
+
+    def handle(self) -> None:
+        self._say("220 here")
+        for line in self.rfile:
+            match line.split()[0].upper():
+                case b"USER" | b"PASS" | b"TYPE" | b"CWD" | b"MKD" | b"RMD":
+                    self._say("230 go on")
+                case _:
+                    self._say("421 too many are here")
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+@pytest.mark.parametrize("verb", _ASKING)
+def test_an_ftp_server_that_has_no_time_is_not_one_where_nothing_lies(verb: str) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Busy) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            store = RemoteStore(f"ftp://127.0.0.1:{server.server_address[1]}/team")
+            with pytest.raises(StoreUnavailable):
+                _ASKING[verb](store)
+        finally:
+            server.shutdown()
+
+
+class OneFolderClosed(LocalFileSystem):  # type: ignore[misc]  # untyped
+    """A disk with a folder that is not listed."""
+
+    protocol = "one-folder-closed"
+    closed = "/g"
+    error: OSError
+
+    def ls(self, path: str, detail: bool = False, **options: Any) -> Any:
+        if path.endswith(self.closed):
+            raise self.error
+        return super().ls(path, detail=detail, **options)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(PermissionError("no"), StoreError), (ConnectionResetError("gone"), StoreUnavailable)],
+    ids=["refused", "lost"],
+)
+def test_a_folder_that_the_server_does_not_list_is_not_left_out_of_a_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, told: type[StoreError]
+) -> None:
+    monkeypatch.setitem(known_implementations, "one-folder-closed", {"class": f"{__name__}.OneFolderClosed"})
+    monkeypatch.setattr(OneFolderClosed, "error", error, raising=False)
+    store = RemoteStore(f"one-folder-closed://{tmp_path}")
+    for name in ("f/a", "g/b"):
+        store.put(Key.parse(name), b"x")
+
+    with pytest.raises(told):
+        [*store.list(Key.root())]
+
+    monkeypatch.setattr(OneFolderClosed, "closed", "/no such folder")
+    assert [str(each.key) for each in store.list(Key.root())] == ["f/a", "g/b"]

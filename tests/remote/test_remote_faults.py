@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from podium import Workspace
-from podium.errors import Invalid, KeyMissing, MissingExtra, StoreError, StoreUnavailable
-from podium.stores import Key, Retrying
+from podium.errors import Invalid, KeyExists, KeyMissing, MissingExtra, StoreError, StoreUnavailable
+from podium.stores import Key, Retrying, remote
 from podium.stores.opening import open_store
 from podium.stores.remote import RemoteStore, open_remote
 from tests.remote.conftest import new_url
@@ -61,12 +63,31 @@ def test_wrong_credentials_are_a_refusal_and_are_not_shown(
 ) -> None:
     store = _at(seaweedfs_server.url, secret="a-wrong-secret")
 
-    with pytest.raises(StoreError, match="credentials in use may not") as caught:
+    with pytest.raises(StoreError, match="wrong key or profile, or one with no such right") as caught:
         VERBS[verb](store, tmp_path)
 
     assert not isinstance(caught.value, KeyMissing | StoreUnavailable)
     assert "a-wrong-secret" not in f"{caught.value}{caught.value.__cause__}"
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_who_has_no_credentials_is_told_so_at_once_and_how_to_mend_it(
+    seaweedfs_server: Server, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "no-such-file"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = _at(seaweedfs_server.url, key=None, secret=None)
+
+    with pytest.raises(StoreError, match=r"environment, a profile, or the role") as caught:
+        VERBS[verb](store, tmp_path)
+
+    assert not isinstance(caught.value, KeyMissing | StoreUnavailable), (
+        "it would be asked again, as an outage"
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -82,6 +103,53 @@ def test_a_server_that_is_not_there_fails_and_does_not_hang(tmp_path: Path, verb
     threading.Thread(target=ask, daemon=True).start()
 
     assert done.wait(30), "botocore asks a dead server for a minute unless it is told not to"
+
+
+@pytest.mark.parametrize(
+    "handled",
+    [
+        FileExistsError("a folder of the caller's"),
+        FileNotFoundError("a file of the caller's"),
+        HTTPError("http://another-service", 403, "Forbidden", Message(), None),
+        HTTPError("http://another-service", 412, "Precondition Failed", Message(), None),
+        HTTPError("http://another-service", 416, "Range Not Satisfiable", Message(), None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("verb", [*VERBS, "get on"])
+def test_what_the_caller_is_just_handling_is_no_answer_of_the_store(
+    tmp_path: Path, verb: str, handled: Exception
+) -> None:
+    """Python puts it under each exception that is raised meanwhile."""
+    store = _at(f"http://127.0.0.1:{free_port()}")
+    remote._decides[store._identity] = True
+    verbs: dict[str, Callable[[RemoteStore, Path], object]] = {
+        **VERBS,
+        "get on": lambda store, path: store.get(_A, 5),
+    }
+
+    try:
+        raise handled
+    except type(handled):
+        with pytest.raises(StoreUnavailable):
+            verbs[verb](store, tmp_path)
+
+
+def test_a_key_that_is_free_is_not_taken_because_another_was(seaweedfs_server: Server) -> None:
+    store, dead = _at(seaweedfs_server.url), _at(f"http://127.0.0.1:{free_port()}")
+    remote._decides[dead._identity] = True
+    store.create(_A, b"x")
+
+    try:
+        store.create(_A, b"y")
+    except KeyExists:
+        with pytest.raises(StoreUnavailable):
+            dead.create(Key.parse("f/b"), b"y")
+        with pytest.raises(KeyExists):
+            store.create(_A, b"z")
+        store.create(Key.parse("f/b"), b"z")
+
+    assert store.get(Key.parse("f/b")) == b"z"
 
 
 def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(

@@ -82,7 +82,7 @@ def test_each_role_can_do_its_work_and_no_more(
             run.flush()
         run.log_model({"value": 1})
     assert run.flush()
-    with pytest.raises(StoreError, match="credentials in use may not"):
+    with pytest.raises(StoreError, match="wrong key or profile"):
         trainer.registry.register(run.model_uri(), "fraud")
 
     version = promoter.registry.register(run.model_uri(), "fraud", alias="champion", gate="metrics.f1 > 0.9")
@@ -91,13 +91,13 @@ def test_each_role_can_do_its_work_and_no_more(
     assert server.load_model("models:/fraud@champion", trust=True).native == {"value": 1}
     with server.live("models:/fraud@champion", trust=True) as api:
         assert api.status().version == 1
-    with pytest.raises(StoreError, match="credentials in use may not"):
+    with pytest.raises(StoreError, match="wrong key or profile"):
         server.registry.set_tag("fraud", "a", "b")
     monkeypatch.setenv(
         "XDG_STATE_HOME", str(tmp_path / "another user")
     )  # or the trainer's thread would send it
     refused = server.start_run(experiment="fraud")
-    with pytest.warns(PodiumWarning, match="credentials in use may not"):
+    with pytest.warns(PodiumWarning, match="wrong key or profile"):
         refused.flush()
     assert refused.flush() is False
     refused.end()

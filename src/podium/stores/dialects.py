@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ __all__ = ["Dialect", "dialect_of", "extra_of"]
 _CONNECT_TIMEOUT_S = 4
 _READ_TIMEOUT_S = 45
 _CONNECTIONS = 32
+
+# What an FTP server says of a listing that cannot be, because there is nothing to list.
+_NO_SUCH_FOLDER = frozenset({"450", "550"})
 
 _EXTRAS = {
     "s3": "s3",
@@ -104,6 +107,7 @@ class Dialect:
         close: closes its connections; runs in its loop.
         whose: the server or account behind it, as far as its settings say; nothing secret.
         refused: whether an exception without a status is the server's "you may not".
+        is_unnamed: whether an exception says that no credentials were found here: nothing was asked of the server.
         has_bucket: whether it is there, by a request, where a bucket that is not there is told like an absent object.
     """
 
@@ -122,13 +126,15 @@ class Dialect:
     close: Callable[[AbstractFileSystem], Coroutine[object, object, None]] = _nothing_to_close
     whose: Callable[[AbstractFileSystem], str] = _anybodys
     refused: Callable[[BaseException], bool] = _said_by_its_status
+    is_unnamed: Callable[[BaseException], bool] = _said_by_its_status
     has_bucket: Callable[[AbstractFileSystem, str], bool] = _told_by_its_exceptions
 
     @staticmethod
     def of_class(kind: type[AbstractFileSystem]) -> Dialect:
         """The dialect of a class of filesystems; subclasses speak that of their base."""
         for base in kind.__mro__:
-            known = _TABLE.get(base.__module__.partition(".")[0])
+            module = base.__module__
+            known = _TABLE.get(module.partition(".")[0]) or _TABLE.get(module)
             if known is not None:
                 return known
         protocol = kind.protocol if isinstance(kind.protocol, str) else kind.protocol[0]
@@ -190,6 +196,12 @@ def _s3_whose(filesystem: AbstractFileSystem) -> str:
         os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
     )
     return str(named or next(filter(None, environment), ""))
+
+
+def _s3_is_unnamed(error: BaseException) -> bool:
+    from botocore.exceptions import NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError
+
+    return isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound | SSOError)
 
 
 def _gcs_settings(scheme: str, options: Mapping[str, object]) -> dict[str, Any]:
@@ -277,6 +289,33 @@ def _azure_whose(filesystem: AbstractFileSystem) -> str:
     return str(getattr(client, "primary_hostname", None) or getattr(filesystem, "account_name", None) or "")
 
 
+def _ftp_tune(filesystem: AbstractFileSystem) -> None:
+    """Let a listing that failed be told from a folder that is not there: fsspec has one exception for both."""
+    import ftplib
+
+    _uncache(filesystem)
+    connection = filesystem.ftp
+    by_facts, by_lines = connection.mlsd, connection.dir
+
+    def mlsd(*arguments: Any) -> Iterator[tuple[str, dict[str, str]]]:
+        try:
+            yield from by_facts(*arguments)
+        except ftplib.error_perm:
+            raise  # perhaps it knows no MLSD: `dir` is asked next
+        except ftplib.Error as error:
+            raise ConnectionError(str(error)) from error
+
+    def dir_(*arguments: Any) -> None:
+        try:
+            by_lines(*arguments)
+        except ftplib.Error as error:
+            if str(error)[:3] in _NO_SUCH_FOLDER:
+                raise
+            raise ConnectionError(str(error)) from error
+
+    connection.mlsd, connection.dir = mlsd, dir_
+
+
 def _webdav_rename(filesystem: AbstractFileSystem, old: str, new: str) -> None:
     # Its own ``mv`` forbids the server to replace what is there.
     filesystem.client.move(filesystem._strip_protocol(old), filesystem._strip_protocol(new), overwrite=True)
@@ -305,6 +344,7 @@ _TABLE: Mapping[str, Dialect] = {
         tune=_s3_tune,
         close=_s3_close,
         whose=_s3_whose,
+        is_unnamed=_s3_is_unnamed,
     ),
     "gcsfs": Dialect(
         "gs",
@@ -333,5 +373,6 @@ _TABLE: Mapping[str, Dialect] = {
         whose=_azure_whose,
         has_bucket=_azure_has_bucket,
     ),
+    "fsspec.implementations.ftp": Dialect("ftp", tune=_ftp_tune),
     "webdav4": Dialect("webdav", rename=_webdav_rename, shut=_webdav_shut, whose=_webdav_whose),
 }

@@ -100,7 +100,7 @@ class FileServer:
                 except FileNotFoundError:
                     return {}
                 try:
-                    return dict(filesystem.find(path, detail=True))
+                    return _files_below(filesystem, path)
                 except FileNotFoundError:  # something below went while it was walked through
                     if tried == _LISTINGS_TRIED - 1:
                         raise
@@ -150,6 +150,25 @@ def _shut_own(shut: Callable[[AbstractFileSystem], object], filesystem: Abstract
     if pid == os.getpid():  # a forked child leaves its parent's connections alone
         with contextlib.suppress(Exception):
             shut(filesystem)
+
+
+def _files_below(filesystem: AbstractFileSystem, folder: str) -> dict[str, Mapping[str, Any]]:
+    """All files below a folder. fsspec's own walk passes over each folder that the server does not list."""
+    from fsspec import AbstractFileSystem
+
+    if getattr(filesystem.find, "__func__", None) is not AbstractFileSystem.find:
+        return dict(filesystem.find(folder, detail=True))
+    found: dict[str, Mapping[str, Any]] = {}
+    folders = [folder]
+    while folders:
+        looked_at = folders.pop()
+        for about in filesystem.ls(looked_at, detail=True):
+            name = str(about["name"]).rstrip("/")
+            if about["type"] != "directory":
+                found[name] = about
+            elif name != looked_at:
+                folders.append(name)
+    return dict(sorted(found.items()))
 
 
 def _size_of_file(filesystem: AbstractFileSystem, path: str) -> int:

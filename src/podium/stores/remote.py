@@ -14,6 +14,7 @@ import functools
 import os
 import random
 import re
+import sys
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -52,6 +53,7 @@ _MAY_PASS = frozenset({408, 429})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "ContainerBeingDeleted"})
 # Of Azure's 409s one says that the object is there; its clients raise "exists" for each. Others give no such word.
 _EXISTS = frozenset({None, "BlobAlreadyExists", "PreconditionFailed"})
+_WEB = frozenset({"http", "https"})
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _jitter = random.SystemRandom()
@@ -124,25 +126,25 @@ class RemoteStore:
 
     def get(self, key: Key, start: int = 0) -> bytes:
         """See `Store.get`. One request, so that two values are never mixed."""
-        path = self._path(key)
+        path, before = self._path(key), _handled()
         options: dict[str, Any] = dict(self._dialect.read_options)
         if start:
             options["start"] = start
         try:
             return bytes(self._fs.cat_file(path, **options))
         except Exception as error:
-            if start and _status_of(error) == _OUT_OF_RANGE:
+            if start and _status_of(error, before) == _OUT_OF_RANGE:
                 return b""
-            raise self._meaning(error, "read", key) from error
+            raise self._meaning(error, "read", key, before) from error
 
     def put(self, key: Key, source: Source) -> None:
         """See `Store.put`. A local file that cannot be opened is told as it is: the store has no part in that."""
-        path = self._path(key)
+        path, before = self._path(key), _handled()
         if not isinstance(source, Path):
             try:
                 self._fs.pipe_file(path, bytes(source))
             except Exception as error:
-                raise self._meaning(error, "write", key) from error
+                raise self._meaning(error, "write", key, before) from error
             return
         if self._transport() is not None:
             self.put_measured(key, source)
@@ -157,7 +159,7 @@ class RemoteStore:
         Returns:
             What was put; None, and the value is left as it was, if that is not what was expected.
         """
-        path = self._path(key)
+        path, before = self._path(key), _handled()
         transport = self._transport()
         if transport is None:
             return self._put_copy(key, path, file, expected)
@@ -165,7 +167,7 @@ class RemoteStore:
             try:
                 found = send(transport, path, source, expected=expected, moved=value.add)
             except Exception as error:
-                raise self._meaning(error, "write", key) from error
+                raise self._meaning(error, "write", key, before) from error
             if found is None:
                 value.take_back()
         return found
@@ -180,12 +182,13 @@ class RemoteStore:
         return found
 
     def _put_file(self, key: Key, path: str, file: Path) -> None:
+        before = _handled()
         with moving_value(f"sending {key.name}") as value:
             telling = value.callback()
             try:
                 self._fs.put_file(str(file), path, callback=telling)
             except Exception as error:
-                raise self._meaning(error, "write", key) from error
+                raise self._meaning(error, "write", key, before) from error
 
     def create(self, key: Key, data: bytes) -> None:
         """See `Store.create`.
@@ -199,25 +202,26 @@ class RemoteStore:
         self._create(key, path, data)
 
     def _create(self, key: Key, path: str, data: bytes) -> None:
+        before = _handled()
         for conflicts in range(_CONFLICTS_ENDURED):
             try:
                 self._fs.pipe_file(path, bytes(data), mode="create")
             except Exception as error:
-                status = _status_of(error)
+                status = _status_of(error, before)
                 if status == _PRECONDITION_FAILED or (
-                    _any(error, FileExistsError) and _code_of(error) in _EXISTS
+                    _any(error, FileExistsError, before) and _code_of(error, before) in _EXISTS
                 ):
                     raise KeyExists(
                         f"cannot create {str(key)!r} in {self.root}: it exists already."
                     ) from error
                 if status != _CONFLICT:
-                    raise self._meaning(error, "create", key) from error
+                    raise self._meaning(error, "create", key, before) from error
                 # S3: another conditional request is under way; nothing was decided yet.
                 last = error
                 time.sleep(_jitter.uniform(0.5, 1) * min(_LONGEST_CONFLICT_WAIT_S, 0.02 * 2**conflicts))
             else:
                 return
-        raise self._meaning(last, "create", key) from last
+        raise self._meaning(last, "create", key, before) from last
 
     def list(self, prefix: Key) -> Iterator[Entry]:
         """See `Store.list`. Objects whose name no key has are passed over."""
@@ -268,25 +272,26 @@ class RemoteStore:
 
     def _listed(self, prefix: Key, ask: Callable[[], object]) -> object:
         """What a filesystem found; None where it says that there is no such folder."""
+        before = _handled()
         try:
             return ask()
         except FileNotFoundError as error:
-            if self._is_bucket_gone(error):
-                raise self._meaning(error, "list", prefix) from error
+            if self._is_bucket_gone(error, before):
+                raise self._meaning(error, "list", prefix, before) from error
             return None
         except Exception as error:
-            raise self._meaning(error, "list", prefix) from error
+            raise self._meaning(error, "list", prefix, before) from error
 
     def delete(self, key: Key) -> None:
         """See `Store.delete`."""
-        path = self._path(key)
+        path, before = self._path(key), _handled()
         try:
             self._fs.rm_file(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            if self._is_bucket_gone(error):
-                raise self._meaning(error, "delete", key) from error
+            if self._is_bucket_gone(error, before):
+                raise self._meaning(error, "delete", key, before) from error
         except Exception as error:
-            raise self._meaning(error, "delete", key) from error
+            raise self._meaning(error, "delete", key, before) from error
 
     def download(self, key: Key, path: Path) -> None:
         """See `Store.download`. What goes wrong with the local file is raised as it is."""
@@ -305,6 +310,7 @@ class RemoteStore:
         return found
 
     def _fetch(self, key: Key, remote: str, aside: str) -> Measure:
+        before = _handled()
         transport = self._transport()
         if transport is not None:
             with contextlib.suppress(NoParts):
@@ -316,7 +322,7 @@ class RemoteStore:
             try:
                 self._fs.get_file(remote, aside, callback=telling, **options)
             except Exception as error:
-                raise self._meaning(error, "read", key) from error
+                raise self._meaning(error, "read", key, before) from error
         _sync(aside)
         return measure(Path(aside))
 
@@ -333,12 +339,13 @@ class RemoteStore:
 
     def _told(self, fetching: Fetching, key: Key) -> Generator[bytes, None, None]:
         """What comes; what goes wrong elsewhere in the words of the contract, and nothing of what goes wrong here."""
+        before = _handled()
         try:
             yield from fetching
         except (Replaced, NoParts):
             raise
         except Exception as error:
-            raise self._meaning(error, "read", key) from error
+            raise self._meaning(error, "read", key, before) from error
 
     def local_path(self, key: Key) -> Path | None:
         """None: an object lies on no disk of this machine."""
@@ -397,9 +404,9 @@ class RemoteStore:
             raise Invalid("the root of a store is a folder and holds no value.")
         return f"{self._root}/{key}"
 
-    def _is_bucket_gone(self, error: Exception) -> bool:
+    def _is_bucket_gone(self, error: Exception, before: BaseException | None) -> bool:
         """Whether what was raised means that there is no bucket."""
-        return _code_of(error) in _NO_BUCKET or (
+        return _code_of(error, before) in _NO_BUCKET or (
             isinstance(error, FileNotFoundError) and not self._has_bucket()
         )
 
@@ -420,12 +427,12 @@ class RemoteStore:
             f"cannot {verb} {str(key)!r} in {self.root}: there is no such bucket. Make it, or mend the URL."
         )
 
-    def _meaning(self, error: Exception, verb: str, key: Key) -> StoreError:
-        """What a filesystem's exception is in the words of the contract."""
+    def _meaning(self, error: Exception, verb: str, key: Key, before: BaseException | None) -> StoreError:
+        """What a filesystem's exception is in the words of the contract; of ``before`` see `_handled`."""
         if isinstance(error, StoreError):
             return error
-        status = _status_of(error)
-        if self._is_bucket_gone(error):
+        status = _status_of(error, before)
+        if self._is_bucket_gone(error, before):
             return self._no_bucket(verb, key)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return KeyMissing(f"nothing is stored under {str(key)!r} in {self.root}.")
@@ -434,12 +441,18 @@ class RemoteStore:
                 f"cannot {verb} {str(key)!r} in {self.root}: the filesystem behind {self._dialect.scheme}:// "
                 "cannot do that. Use another store."
             )
+        if any(self._dialect.is_unnamed(each) for each in _chain(error, before)):
+            return StoreError(
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. Nothing was asked: this process has no "
+                "credentials. Give them as to your other tools: by the environment, a profile, or the role of the "
+                "machine."
+            )
         if isinstance(error, PermissionError) or status in {401, 403} or self._dialect.refused(error):
             # Not "it may pass": whoever asks again for half a minute hides what is to be mended.
             return StoreError(
-                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. The credentials in use may not do that "
-                "(a reader needs the right to list as well: without it a bucket refuses to say that something is "
-                "absent)."
+                f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}. It is the wrong key or profile, or one "
+                "with no such right (a reader needs the right to list as well: without it a bucket refuses to say that "
+                "something is absent)."
             )
         return StoreUnavailable(f"cannot {verb} {str(key)!r} in {self.root}: {_shown(error)}.")
 
@@ -481,6 +494,12 @@ def _opened(url: str, options: Mapping[str, object]) -> tuple[AbstractFileSystem
         raise _not_one(url)
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
+    if scheme in _WEB:
+        raise Invalid(
+            f"{_redacted(url)!r} cannot be a store: over {scheme} nothing is written or listed, and a server that "
+            "fails cannot be told from an empty one. Give the URL of a bucket, for instance s3://bucket/prefix; the "
+            "address of a server that speaks S3 belongs in AWS_ENDPOINT_URL_S3."
+        )
     try:
         kind = get_filesystem_class(scheme)
     except ImportError as error:
@@ -602,22 +621,32 @@ def _stamp(about: Mapping[str, Any]) -> str:
 # --- reading exceptions ---------------------------------------------------------------------------------------------
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what lies under it: filesystems wrap what the server said, some more than once."""
+def _handled() -> BaseException | None:
+    """What the caller is just handling. Python puts it under whatever is raised meanwhile: it is no answer to us."""
+    return sys.exc_info()[1]
+
+
+def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what lies under it, down to what was being handled before: filesystems wrap what the server
+    said, some more than once.
+    """
+    under: BaseException | None = error
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
+    while under is not None and id(under) not in seen:
+        seen.add(id(under))
+        yield under
+        under = under.__cause__ or under.__context__
+        if under is before:
+            return
 
 
-def _any(error: BaseException, kind: type[BaseException]) -> bool:
-    return any(isinstance(each, kind) for each in _chain(error))
+def _any(error: BaseException, kind: type[BaseException], before: BaseException | None) -> bool:
+    return any(isinstance(each, kind) for each in _chain(error, before))
 
 
-def _status_of(error: BaseException) -> int | None:
+def _status_of(error: BaseException, before: BaseException | None) -> int | None:
     """The HTTP status a server answered with, whatever exception carries it."""
-    for each in _chain(error):
+    for each in _chain(error, before):
         response = getattr(each, "response", None)
         if isinstance(response, Mapping):  # botocore
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -634,13 +663,13 @@ def _status_of(error: BaseException) -> int | None:
 
 def _is_answer(error: BaseException) -> bool:
     """Whether a server said no, and would say so again."""
-    status = _status_of(error)
+    status = _status_of(error, None)  # in the loop's thread, where nothing else is handled
     return status is not None and 400 <= status < 500 and status not in _MAY_PASS
 
 
-def _code_of(error: BaseException) -> str | None:
+def _code_of(error: BaseException, before: BaseException | None) -> str | None:
     """The word a server gave beside the status."""
-    for each in _chain(error):
+    for each in _chain(error, before):
         response = getattr(each, "response", None)
         if isinstance(response, Mapping):
             code = response.get("Error", {}).get("Code")
