@@ -24,6 +24,7 @@ def fold(state: RunState, logs: dict[str, bytes]) -> RunState:
 def said(state: RunState) -> object:
     """All of it; as text, since NaN is not equal to itself. Which rewinds were met again is how, not what."""
     state._found_rewinds.clear()
+    setattr(state, "rewinds", sorted(state.rewinds))  # noqa: B010 - no set, whose text has no order
     for name in (
         "metrics",
         "_params",
