@@ -7,8 +7,10 @@ nothing; whose store and which home a model has is the workspace's business.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +44,8 @@ __all__ = ["OFFLINE_PATIENCE_S", "ModelPlace", "ModelPlaces"]
 
 # Who may be served from what was last known does not want to wait for a commit's time.
 OFFLINE_PATIENCE_S = 3.0
+# A network that connects and says nothing ends no request for the better part of a minute: see `_located_soon`.
+OFFLINE_BOUND_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,7 @@ class ModelPlaces:
             assert folder is not None  # noqa: S101 - all of a store on this disk is on this disk
             return _located_at(folder, located)
         try:
-            hasty = self._registry()._within(OFFLINE_PATIENCE_S) if allow_offline else self._registry()
-            located = hasty._locate(uri)
+            located = self._located_soon(uri) if allow_offline else self._registry()._locate(uri)
             _check_same(uri, located.manifest, expected)
             folder = self.fetched(located)
         except StoreUnavailable as error:
@@ -134,6 +137,47 @@ class ModelPlaces:
             return self.as_last_known(uri, expected, error)
         self.last_known().note(self._registry()._last_seen(located.name))
         return _located_at(folder, located)
+
+    def _located_soon(self, uri: str) -> Located:
+        """Where a version lies now; who has one to load instead does not wait for it beyond a bound.
+
+        Raises:
+            StoreUnavailable: no answer came in time.
+        """
+
+        def locate() -> Located:
+            return self._registry()._within(OFFLINE_PATIENCE_S)._locate(uri)
+
+        if not self._is_kept(uri):
+            return locate()
+        answer: Future[Located] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(locate())
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                answer.set_exception(error)
+
+        # Left alone when it is late: a request under way can only be waited for.
+        threading.Thread(target=ask, name="podium-locate", daemon=True).start()
+        if not wait([answer], OFFLINE_BOUND_S).done:
+            raise StoreUnavailable(f"{redacted_url(self._url)} gave no answer in {OFFLINE_BOUND_S:g} s.")
+        return answer.result()
+
+    def _is_kept(self, uri: str) -> bool:
+        """Whether the version that a URI last meant lies on this machine."""
+        from podium.commits.naming import find_version, parse_model_uri
+        from podium.models.cache import ModelCache
+
+        parsed = parse_model_uri(uri)
+        recalled = self.last_known().recall(parsed.name)
+        if recalled is None:
+            return False
+        try:
+            version = find_version(recalled[0], parsed.name, parsed.selector)
+        except PodiumError:
+            return False
+        return ModelCache().kept(version.sha256) is not None
 
     def as_last_known(self, uri: str, expected: str | None, error: StoreUnavailable) -> ModelPlace:
         """The version a URI meant when this machine last read it, from the cache.

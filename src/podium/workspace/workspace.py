@@ -430,8 +430,9 @@ class Workspace:
             trust: whether its code may be run; None: as this workspace is trusted.
             strict_environment: refuse where packages differ.
             allow_offline: where the store does not answer, load the version that its alias or number meant when this
-                machine last read it, if it was loaded here before; a `PodiumWarning` says how old that is. Without
-                effect for stores on this machine.
+                machine last read it, if it was loaded here before; a `PodiumWarning` says how old that is. Where such
+                a version is at hand, the store is given 5 seconds to say which one is meant now. Without effect for
+                stores on this machine.
             verify_signature: refuse what this key did not sign.
 
         Raises:
