@@ -256,7 +256,9 @@ def test_a_script_ends_in_time_although_the_bucket_hangs_and_the_next_one_ships(
         assert process.returncode == 0, errors
         assert "PodiumWarning: not all of what is logged reaches the store yet" in errors
         (last,) = [line for line in errors.splitlines() if line.startswith("podium: run ")]
-        assert re.search(r"FINISHED; 1 log and \d files? \(", last), errors  # a changed checkout is a file, too
+        assert re.search(r"FINISHED; 1 log and \d files? \(", last), (
+            errors
+        )  # a changed checkout is a file, too
         assert {Path(each).suffix for each in waiting_files()} >= {".jsonl", ".txt"}
         proxy.schedule = lambda request: Fate.PASS
         proxy.release()
