@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_many_small_parts_become_few(bucket: str) -> None:
             run.flush()
         assert len(parts_of(bucket, run)) < 30
         assert Workspace(bucket).get_run(run.run_id).summary["loss"].count == 100
+
+
+def test_of_all_the_logs_of_a_day_only_its_own_are_listed_when_a_run_ends(
+    seaweedfs_server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy(seaweedfs_server.port).running() as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+        with Workspace(bucket) as workspace, workspace.start_run() as run:
+            run.log_metric("loss", 0.5)
+            proxy.forget()
+        assert run.flush()
+
+    listed = [
+        unquote(each.path)
+        for each in proxy.requests
+        if each.kind == "list" and "/runs/" in unquote(each.path)
+    ]
+    assert len(listed) == 1
+    assert f"/{run.run_id}." in listed[0]
 
 
 # --- a bucket that is away ------------------------------------------------------------------------------------------
