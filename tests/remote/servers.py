@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,8 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 _AZURITE_VERSION = "3"
 _NPM_PATIENCE_S = 90
 _PATIENCE_S = 60.0
+_FIRST_PORT, _LAST_PORT, _WORKERS = 10_000, 32_000, 16
+_ports = random.SystemRandom()
 
 
 @dataclass(slots=True)
@@ -193,9 +196,16 @@ class Gcs(Listener):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on: below those that systems give to clients, each process of the tests among its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    for port in _ports.sample(range(_FIRST_PORT + worker, _LAST_PORT, _WORKERS), 200):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
 
 
 def new_filesystem(server: Server) -> Any:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,15 +22,9 @@ from tests.remote.proxy import Gate, Proxy, Request
 from tests.remote.servers import Server
 from tests.remote.test_killed_shipping import Started
 
+pytestmark = pytest.mark.soak
+
 FILES = 30
-
-
-def soaking(*cases: object) -> list[Any]:
-    """Cases that are tried in the long proofs only."""
-    return [
-        pytest.param(*(each if isinstance(each, tuple) else (each,)), marks=pytest.mark.soak)
-        for each in cases
-    ]
 
 
 @pytest.fixture
@@ -85,7 +78,7 @@ def sent(proxy: Proxy, method: str) -> Counter[str]:
 # --- registering ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("passing", [7, *soaking(0, 1, 20)])
+@pytest.mark.parametrize("passing", [7, 0, 1, 20])
 def test_a_registration_that_was_killed_sends_only_the_files_that_are_missing(
     proxy: Proxy, bucket: str, model: Path, passing: int
 ) -> None:
@@ -110,7 +103,7 @@ def test_a_registration_that_was_killed_sends_only_the_files_that_are_missing(
 # --- loading --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("passing", [1, *soaking(0, 12)])
+@pytest.mark.parametrize("passing", [1, 0, 12])
 def test_a_fetch_that_was_killed_leaves_nothing_half_and_the_next_fetches_the_rest(
     proxy: Proxy, bucket: str, model: Path, passing: int
 ) -> None:
@@ -200,13 +193,11 @@ DISK_TO_BUCKET, BUCKET_TO_DISK = "disk to bucket", "bucket to disk"
     [
         (DISK_TO_BUCKET, "among the files of a model"),
         (BUCKET_TO_DISK, "among the artifacts"),
-        *soaking(*((DISK_TO_BUCKET, each) for each in MOMENTS if each != "among the files of a model")),
+        *((DISK_TO_BUCKET, each) for each in MOMENTS if each != "among the files of a model"),
         # The other way commits are read before anything is copied.
-        *soaking(
-            (BUCKET_TO_DISK, "before the first artifact"),
-            (BUCKET_TO_DISK, "before the first file of a model"),
-            (BUCKET_TO_DISK, "among the files of a model"),
-        ),
+        (BUCKET_TO_DISK, "before the first artifact"),
+        (BUCKET_TO_DISK, "before the first file of a model"),
+        (BUCKET_TO_DISK, "among the files of a model"),
     ],
 )
 def test_a_copy_that_was_killed_is_gone_on_with(

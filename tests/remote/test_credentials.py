@@ -41,6 +41,8 @@ from tests.remote.servers import (
 )
 from tests.remote.test_remote_faults import VERBS
 
+pytestmark = pytest.mark.soak
+
 _ROOT = Path(__file__).parents[2]
 
 

@@ -22,6 +22,8 @@ from tests.remote.proxy import Fate, Gate, Proxy, Request
 from tests.remote.servers import BUCKET, Server, new_filesystem
 from tests.remote.test_killed_shipping import Started
 
+pytestmark = pytest.mark.soak
+
 KEY = Key.parse("f/large.bin")
 MIB = 1 << 20
 SIZE = 50 * MIB + 12_345  # seven parts

@@ -482,7 +482,7 @@ def test_who_may_only_read_searches_too(
         written = Bucket(guarded_server, proxy, new_url())
         written.put(many_runs("fraud", 4))
         store = written.opened(key="reader", secret="reader-secret")
-        with pytest.raises(StoreError, match="credentials"):
+        with pytest.raises(StoreError, match="wrong key or profile, or one with no such right"):
             store.put(Key.parse("experiments/x"), b"")
         proxy.forget()
 
@@ -585,12 +585,7 @@ def test_the_history_of_a_found_run_is_read_though_its_parts_were_put_together_s
 
 # --- faults ---------------------------------------------------------------------------------------------------------
 
-FATES = [
-    Fate.TURNED_500,
-    pytest.param(Fate.REFUSED, marks=pytest.mark.soak),
-    pytest.param(Fate.THROTTLED_503, marks=pytest.mark.soak),
-    pytest.param(Fate.LOST_ANSWER, marks=pytest.mark.soak),
-]
+FATES = [Fate.REFUSED, Fate.TURNED_500, Fate.THROTTLED_503, Fate.LOST_ANSWER]
 
 
 class OneThatFails:
@@ -606,6 +601,7 @@ class OneThatFails:
         return self.fate if request.path == self.path else Fate.PASS
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fate", FATES)
 def test_whichever_request_fails_there_is_no_answer_and_never_half_of_one(
     bucket: Bucket, tmp_path: Path, fate: Fate
@@ -667,7 +663,8 @@ def test_a_read_that_fails_once_is_repeated_where_the_store_was_opened_by_its_ur
     index.close()
 
 
-@pytest.mark.parametrize("fate", [Fate.TURNED_500, pytest.param(Fate.REFUSED, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.TURNED_500])
 def test_a_later_look_that_fails_leaves_what_was_known_and_answers_nothing(
     bucket: Bucket, index: Index, fate: Fate
 ) -> None:
