@@ -221,6 +221,7 @@ def test_an_experiment_of_many_pages_is_listed_by_its_days(bucket: Bucket, index
     }
 
 
+@pytest.mark.soak
 def test_another_server_is_looked_at_alike(
     moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,7 @@ def test_a_folder_of_artifacts_is_fetched_once_and_again_only_where_it_was_chang
 # --- a bucket that is away ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_an_alias_loads_offline_what_it_meant_and_says_how_old_that_is(
     own_server: Server, use: Callable[[Server], str], tmp_path: Path
 ) -> None:
@@ -222,6 +223,7 @@ def test_offline_changes_nothing_while_the_bucket_answers(bucket: str, tmp_path:
             workspace.load_model("models:/other@champion", allow_offline=True)
 
 
+@pytest.mark.soak
 def test_a_version_known_to_be_quarantined_is_not_loaded_offline(
     own_server: Server, use: Callable[[Server], str], tmp_path: Path
 ) -> None:
@@ -238,6 +240,7 @@ def test_a_version_known_to_be_quarantined_is_not_loaded_offline(
         Workspace(url).load_model("models:/fraud/1", allow_offline=True)
 
 
+@pytest.mark.soak
 def test_a_damaged_copy_is_not_loaded_offline(
     own_server: Server, use: Callable[[Server], str], tmp_path: Path
 ) -> None:
@@ -280,6 +283,7 @@ def test_live_serves_through_an_outage_and_follows_again_after_it(
         assert api.status().last_error is None
 
 
+@pytest.mark.soak
 def test_live_starts_while_the_bucket_is_away_and_says_how_old_its_version_is(
     own_server: Server, use: Callable[[Server], str], tmp_path: Path
 ) -> None:
