@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from podium import Workspace
+from podium.stores.header import ensure_header
+from podium.stores.remote import open_remote
 from tests.remote import workers
 from tests.remote.proxy import Fate, Proxy, Request, Schedule
 from tests.remote.servers import Server
@@ -70,6 +72,9 @@ def test_eight_processes_of_25_registrations_give_1_to_200_through_a_lossy_netwo
     seaweedfs_server: Server, use: Callable[[Server], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = use(seaweedfs_server)
+    ensure_header(
+        open_remote(url)
+    )  # whose store it is, is no part of this: a first word gives up sooner than a commit
     with Proxy(seaweedfs_server.port, lossy()).running() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
         given = register_in_processes(url, REGISTRATIONS)
